@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The inline functions of the headers as external symbols: for languages that
+ * cannot inline C, and for C that chose not to.
+ */
+#include <ioasid/ioasid.h>
+
+extern inline ioasid_state_t
+ioasid_state_make(uint32_t generation, uint32_t set, uint32_t refs, bool live);
+extern inline uint32_t ioasid_state_generation(ioasid_state_t state);
+extern inline uint32_t ioasid_state_set(ioasid_state_t state);
+extern inline uint32_t ioasid_state_refs(ioasid_state_t state);
+extern inline bool ioasid_state_moved(ioasid_state_t state);
+extern inline uint32_t ioasid_generation_next(uint32_t generation);
+extern inline bool ioasid_generation_turns(uint32_t generation);
+extern inline int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
+				   void **data);
+extern inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
+				       uint32_t set);
+extern inline int ioasid_slot_free(struct ioasid_slot *slot);
+extern inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set);
+extern inline int ioasid_slot_put(struct ioasid_slot *slot, bool *was_live);
+extern inline void ioasid_slot_move(struct ioasid_slot *from,
+				    struct ioasid_slot *to);
+
+extern inline void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
+					  struct ioasid_rcu_reader *reader);
+extern inline void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader);
+extern inline void ioasid_rcu_read_lock(struct ioasid_rcu *rcu);
+extern inline void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu);
+
+extern inline struct ioasid_slot *
+ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id);
+extern inline struct ioasid_slot *
+ioasid_radix_find(const struct ioasid_store *store, ioasid_t id);
+extern inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
+					 ioasid_t id);
+extern inline struct ioasid_slot *
+ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id);
+extern inline struct ioasid_slot *
+ioasid_hash_find(const struct ioasid_store *store, ioasid_t id);
+extern inline struct ioasid_slot *
+ioasid_store_find(const struct ioasid_store *store, ioasid_t id);
+
+extern inline struct ioasid_rcu *
+ioasid_space_rcu(const struct ioasid_space *space);
+extern inline uint32_t ioasid_set_index(const struct ioasid_space *space,
+					const struct ioasid_set *set);
+extern inline int ioasid_space_find_rcu(const struct ioasid_space *space,
+					const struct ioasid_set *set,
+					ioasid_t id, void **data);
+extern inline int ioasid_space_find(const struct ioasid_space *space,
+				    const struct ioasid_set *set, ioasid_t id,
+				    bool (*getter)(void *data), void **data);
+
+extern inline void *ioasid_err_ptr(int error);
+extern inline bool ioasid_is_err(const void *pointer);
+extern inline int ioasid_ptr_err(const void *pointer);
+extern inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
+				bool (*getter)(void *data));

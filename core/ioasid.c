@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include <ioasid/ioasid.h>
+
+#include "platform/internal.h"
+
+ioasid_atomic_ptr ioasid_default;
+
+static struct ioasid_lock lock = IOASID_LOCK_INIT;
+static struct ioasid_space_config chosen;
+
+int ioasid_default_configure(const struct ioasid_space_config *config)
+{
+	struct ioasid_space *trial;
+	int ret = -EBUSY;
+
+	ioasid_lock(&lock);
+	if (!ioasid_load_relaxed(&ioasid_default)) {
+		ret = ioasid_space_create(config, &trial);
+		if (!ret)
+			ret = ioasid_space_destroy(trial);
+		if (!ret)
+			chosen = config ? *config :
+					  (struct ioasid_space_config){ 0 };
+	}
+	ioasid_unlock(&lock);
+	return ret;
+}
+
+struct ioasid_space *ioasid_default_space(void)
+{
+	struct ioasid_space *space = ioasid_load_acquire(&ioasid_default);
+
+	if (ioasid_likely(space != NULL))
+		return space;
+	ioasid_lock(&lock);
+	space = ioasid_load_relaxed(&ioasid_default);
+	if (!space && !ioasid_space_create(&chosen, &space))
+		ioasid_store_release(&ioasid_default, space);
+	ioasid_unlock(&lock);
+	return space;
+}
+
+ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
+		      void *data)
+{
+	struct ioasid_space *space = ioasid_default_space();
+	ioasid_t id;
+
+	if (!space || ioasid_space_alloc(space, set, min, max, data, &id))
+		return INVALID_IOASID;
+	return id;
+}
+
+void ioasid_free(ioasid_t ioasid)
+{
+	struct ioasid_space *space = ioasid_default_space();
+
+	if (space)
+		ioasid_space_free(space, ioasid);
+}
+
+int ioasid_set_data(ioasid_t ioasid, void *data)
+{
+	struct ioasid_space *space = ioasid_default_space();
+
+	return space ? ioasid_space_set_data(space, ioasid, data) : -ENOMEM;
+}

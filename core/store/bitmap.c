@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+/*
+ * Slots in one flat array. Occupancy is a tree of 64-ary words: a bit of
+ * level 0 says its ID is occupied, a bit above that its word below is full.
+ */
+
+/* 64^5 exceeds IOASID_BITMAP_IDS_MAX */
+#define LEVELS 5
+
+struct bitmap {
+	struct ioasid_memory memory;
+	unsigned int levels;
+	uint32_t words[LEVELS];
+	uint64_t *level[LEVELS];
+	size_t slots_size, words_size;
+};
+
+static void bitmap_destroy(struct ioasid_store *store)
+{
+	struct bitmap *bitmap = store->impl;
+	struct ioasid_memory memory = bitmap->memory;
+
+	if (bitmap->level[0])
+		ioasid_memory_zeroed_free(&memory, bitmap->level[0],
+					  bitmap->words_size);
+	if (ioasid_load_relaxed(&store->root))
+		ioasid_memory_zeroed_free(&memory,
+					  ioasid_load_relaxed(&store->root),
+					  bitmap->slots_size);
+	ioasid_memory_zeroed_free(&memory, bitmap, sizeof(*bitmap));
+}
+
+/* Bits past the end count as full, so that no search ends there. */
+static void close_tail(struct bitmap *bitmap, uint32_t count)
+{
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		if (count % 64)
+			bitmap->level[i][count / 64] |= ~UINT64_C(0)
+							<< count % 64;
+		count = bitmap->words[i];
+	}
+}
+
+static int bitmap_create(struct ioasid_store *store,
+			 const struct ioasid_store_config *config)
+{
+	uint64_t count = (uint64_t)config->max - config->min + 1;
+	struct ioasid_slot *slots;
+	struct bitmap *bitmap;
+	size_t words = 0;
+	uint64_t *level;
+
+	if (count > IOASID_BITMAP_IDS_MAX)
+		return -E2BIG;
+	bitmap = ioasid_memory_zeroed(&config->memory, sizeof(*bitmap));
+	if (!bitmap)
+		return -ENOMEM;
+	bitmap->memory = config->memory;
+	store->impl = bitmap;
+	store->first = config->min;
+	store->count = (uint32_t)count;
+	do {
+		count = (count + 63) / 64;
+		bitmap->words[bitmap->levels++] = (uint32_t)count;
+		words += count;
+	} while (count > 1);
+	bitmap->words_size = words * sizeof(uint64_t);
+	bitmap->slots_size = store->count * sizeof(struct ioasid_slot);
+	level = ioasid_memory_zeroed(&config->memory, bitmap->words_size);
+	bitmap->level[0] = level;
+	slots = level ? ioasid_memory_zeroed(&config->memory,
+					     bitmap->slots_size) :
+			NULL;
+	ioasid_store_relaxed(&store->root, slots);
+	if (!slots) {
+		bitmap_destroy(store);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		bitmap->level[i] = level;
+		level += bitmap->words[i];
+	}
+	close_tail(bitmap, store->count);
+	if (IOASID_GENERATION_START)
+		for (uint32_t i = 0; i < store->count; i++)
+			ioasid_slot_init(&slots[i], IOASID_GENERATION_START);
+	return 0;
+}
+
+static struct ioasid_slot *bitmap_find(const struct ioasid_store *store,
+				       ioasid_t id)
+{
+	return ioasid_bitmap_find(store, id);
+}
+
+/* The lowest vacant offset from @offset on, or the number of IDs. */
+static uint32_t lowest_vacant(const struct ioasid_store *store, uint32_t offset)
+{
+	const struct bitmap *bitmap = store->impl;
+	uint64_t vacant;
+	uint32_t word;
+
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		word = offset / 64;
+		if (word >= bitmap->words[i])
+			break;
+		vacant = ~bitmap->level[i][word] & ~UINT64_C(0) << offset % 64;
+		if (vacant) {
+			offset = word * 64 + ioasid_lowest_bit(vacant);
+			while (i--)
+				offset = offset * 64 +
+					 ioasid_lowest_bit(
+						 ~bitmap->level[i][offset]);
+			return offset;
+		}
+		offset = word + 1;
+	}
+	return store->count;
+}
+
+static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+			ioasid_t *id, struct ioasid_slot **slot)
+{
+	uint32_t offset = lowest_vacant(store, min - store->first);
+	struct bitmap *bitmap = store->impl;
+	uint64_t *word;
+
+	if (offset > max - store->first)
+		return -ENOSPC;
+	*id = store->first + offset;
+	*slot = ioasid_bitmap_find(store, *id);
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		word = &bitmap->level[i][offset / 64];
+		*word |= UINT64_C(1) << offset % 64;
+		if (~*word)
+			break;
+		offset /= 64;
+	}
+	return 0;
+}
+
+static void bitmap_release(struct ioasid_store *store, ioasid_t id)
+{
+	struct bitmap *bitmap = store->impl;
+	uint32_t offset = id - store->first;
+	uint64_t *word, before;
+
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		word = &bitmap->level[i][offset / 64];
+		before = *word;
+		*word &= ~(UINT64_C(1) << offset % 64);
+		if (~before)
+			break;
+		offset /= 64;
+	}
+}
+
+static bool is_occupied(const struct bitmap *bitmap, uint32_t offset)
+{
+	return bitmap->level[0][offset / 64] >> offset % 64 & 1;
+}
+
+static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
+			      ioasid_t max, ioasid_t *ids, size_t count)
+{
+	const struct bitmap *bitmap = store->impl;
+	uint32_t offset = min - store->first, last = max - store->first;
+	uint64_t word;
+	size_t found = 0;
+
+	while (offset <= last && found < count) {
+		word = bitmap->level[0][offset / 64] >> offset % 64;
+		if (!word) {
+			offset = (offset / 64 + 1) * 64;
+			continue;
+		}
+		offset += ioasid_lowest_bit(word);
+		if (offset <= last)
+			ids[found++] = store->first + offset;
+		offset++;
+	}
+	return found;
+}
+
+static bool bitmap_validate(const struct ioasid_store *store,
+			    const char **reason)
+{
+	const struct bitmap *bitmap = store->impl;
+	const struct ioasid_slot *slots = ioasid_load_relaxed(&store->root);
+	uint32_t bits = store->count;
+
+	for (uint32_t i = 0; i < store->count; i++) {
+		if (!is_occupied(bitmap, i) &&
+		    ioasid_load_relaxed(&slots[i].state) &
+			    ~IOASID_STATE_GENERATION) {
+			*reason = "bitmap: vacant ID whose slot is in use";
+			return false;
+		}
+	}
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		if (bits % 64 && ~(bitmap->level[i][bits / 64] |
+				   ((UINT64_C(1) << bits % 64) - 1))) {
+			*reason = "bitmap: bit past the end is clear";
+			return false;
+		}
+		bits = bitmap->words[i];
+		for (uint32_t j = 0; i + 1 < bitmap->levels && j < bits; j++) {
+			if ((bitmap->level[i + 1][j / 64] >> j % 64 & 1) !=
+			    !~bitmap->level[i][j]) {
+				*reason = "bitmap: summary bit differs";
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+const struct ioasid_store_ops ioasid_bitmap_ops = {
+	.create = bitmap_create,
+	.destroy = bitmap_destroy,
+	.find = bitmap_find,
+	.claim = bitmap_claim,
+	.release = bitmap_release,
+	.occupied = bitmap_occupied,
+	.validate = bitmap_validate,
+};

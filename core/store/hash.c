@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+#include <string.h>
+
+/*
+ * Open addressing over buckets of one cache line. A cell keeps its key for the
+ * life of the table, so a reader never meets another ID's slot. When cells run
+ * out the table is replaced: every update moves some buckets over, slot by slot
+ * through MOVED, and readers that meet MOVED or nothing go on in the next
+ * table.
+ */
+
+#ifndef IOASID_HASH_MIN_BUCKETS
+#define IOASID_HASH_MIN_BUCKETS 16
+#endif
+/* An update moves this many buckets of a table being replaced. */
+#define MOVE_BUCKETS 8
+
+#define HOLES 128
+
+#define CELLS IOASID_HASH_CELLS
+
+_Static_assert(sizeof(void *) < 8 || IOASID_STATE_BITS < 64 ||
+		       sizeof(struct ioasid_hash_bucket) == IOASID_CACHE_LINE,
+	       "a lookup touches one line");
+_Static_assert(IOASID_HASH_MIN_BUCKETS >= 2, "an index has at least one bit");
+
+struct hash {
+	struct ioasid_memory memory;
+	struct ioasid_rcu *rcu;
+	uint64_t multiplier;
+	uint32_t generation;
+	/* occupied IDs */
+	uint32_t count;
+	/* the next bucket of the current table to move */
+	uint32_t moved;
+	/*
+	 * Every ID from the first up to here is occupied, but for some holes,
+	 * the lowest of which is the last. What has no room among them ends
+	 * the run.
+	 */
+	ioasid_t first, run_end;
+	unsigned int hole_count;
+	ioasid_t hole[HOLES];
+};
+
+static struct ioasid_hash_table *table_of(const struct ioasid_store *store)
+{
+	return ioasid_load_relaxed(&store->root);
+}
+
+static struct ioasid_hash_table *next_of(const struct ioasid_hash_table *table)
+{
+	return ioasid_load_relaxed(&table->next);
+}
+
+static uint32_t cells_of(const struct ioasid_hash_table *table)
+{
+	return (table->mask + 1) * CELLS;
+}
+
+static void table_free(struct ioasid_hash_table *table)
+{
+	struct ioasid_memory memory = table->memory;
+
+	ioasid_memory_zeroed_free(&memory, table->bucket, table->size);
+	ioasid_memory_zeroed_free(&memory, table, sizeof(*table));
+}
+
+static void table_rcu_free(struct ioasid_rcu_head *head)
+{
+	table_free(ioasid_container_of(head, struct ioasid_hash_table, rcu));
+}
+
+static struct ioasid_hash_table *table_alloc(struct hash *hash,
+					     uint32_t buckets)
+{
+	struct ioasid_hash_table *table =
+		ioasid_memory_zeroed(&hash->memory, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->memory = hash->memory;
+	table->multiplier = hash->multiplier;
+	table->mask = buckets - 1;
+	table->shift = 64 - ioasid_lowest_bit(buckets);
+	table->size = buckets * sizeof(struct ioasid_hash_bucket);
+	table->bucket = ioasid_memory_zeroed(&hash->memory, table->size);
+	if (!table->bucket) {
+		ioasid_memory_zeroed_free(&hash->memory, table, sizeof(*table));
+		return NULL;
+	}
+	return table;
+}
+
+static int hash_create(struct ioasid_store *store,
+		       const struct ioasid_store_config *config)
+{
+	struct hash *hash =
+		ioasid_memory_zeroed(&config->memory, sizeof(*hash));
+	struct ioasid_hash_table *table;
+
+	if (!hash)
+		return -ENOMEM;
+	hash->memory = config->memory;
+	hash->rcu = config->rcu;
+	hash->generation = IOASID_GENERATION_START;
+	hash->first = hash->run_end = config->min;
+	hash->multiplier =
+		(config->hash_seed ? config->hash_seed : ioasid_random(hash)) |
+		1;
+	table = table_alloc(hash, IOASID_HASH_MIN_BUCKETS);
+	if (!table) {
+		ioasid_memory_zeroed_free(&config->memory, hash, sizeof(*hash));
+		return -ENOMEM;
+	}
+	store->impl = hash;
+	ioasid_store_relaxed(&store->root, table);
+	return 0;
+}
+
+static void hash_destroy(struct ioasid_store *store)
+{
+	struct ioasid_hash_table *table = table_of(store), *next;
+	struct hash *hash = store->impl;
+	struct ioasid_memory memory = hash->memory;
+
+	for (; table; table = next) {
+		next = next_of(table);
+		table_free(table);
+	}
+	ioasid_memory_zeroed_free(&memory, hash, sizeof(*hash));
+}
+
+static struct ioasid_slot *hash_find(const struct ioasid_store *store,
+				     ioasid_t id)
+{
+	return ioasid_hash_find(store, id);
+}
+
+struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
+					   ioasid_t id)
+{
+	const struct ioasid_hash_table *table =
+		ioasid_load_acquire(&store->root);
+	struct ioasid_slot *slot;
+
+	do {
+		slot = ioasid_hash_table_find(table, id);
+		if (slot &&
+		    !ioasid_state_moved(ioasid_load_acquire(&slot->state)))
+			return slot;
+		table = ioasid_load_acquire(&table->next);
+	} while (table);
+	return NULL;
+}
+
+/* A key's place: the bucket and the cell in it. */
+struct place {
+	struct ioasid_hash_bucket *bucket;
+	unsigned int cell;
+};
+
+static bool find_key(const struct ioasid_hash_table *table, ioasid_t id,
+		     struct place *place)
+{
+	struct ioasid_slot *slot = ioasid_hash_table_find(table, id);
+	size_t offset;
+
+	if (!slot)
+		return false;
+	offset = (size_t)((char *)slot - (char *)table->bucket);
+	place->bucket = &table->bucket[offset / sizeof(*place->bucket)];
+	place->cell = (unsigned int)(slot - place->bucket->slot);
+	return true;
+}
+
+/* The place of @id where updates belong: not one that was moved away. */
+static bool find_place(const struct ioasid_store *store, ioasid_t id,
+		       struct place *place)
+{
+	struct ioasid_hash_table *table;
+	struct ioasid_slot *slot;
+
+	for (table = table_of(store); table; table = next_of(table)) {
+		if (!find_key(table, id, place))
+			continue;
+		slot = &place->bucket->slot[place->cell];
+		if (!ioasid_state_moved(ioasid_load_relaxed(&slot->state)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_occupied(const struct place *place)
+{
+	return place->bucket->occupied >> place->cell & 1;
+}
+
+static bool id_occupied(const struct ioasid_store *store, ioasid_t id)
+{
+	struct place place;
+
+	return find_place(store, id, &place) && is_occupied(&place);
+}
+
+/* A new cell for @id, its key not yet to be seen; the table has room. */
+static struct place new_place(struct ioasid_hash_table *table, ioasid_t id)
+{
+	uint32_t index = ioasid_hash_index(table, id);
+	struct place place;
+
+	for (;; index = (index + 1) & table->mask) {
+		place.bucket = &table->bucket[index];
+		for (place.cell = 0; place.cell < CELLS; place.cell++)
+			if (!ioasid_load_relaxed(
+				    &place.bucket->key[place.cell]))
+				return place;
+	}
+}
+
+static void set_key(struct ioasid_hash_table *table, const struct place *place,
+		    ioasid_t id)
+{
+	place->bucket->occupied |= 1u << place->cell;
+	table->used++;
+	ioasid_store_release(&place->bucket->key[place->cell], id + 1);
+}
+
+static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
+			struct ioasid_hash_table *to)
+{
+	struct place place;
+	ioasid_t id;
+
+	for (unsigned int i = 0; i < CELLS; i++) {
+		id = ioasid_load_relaxed(&bucket->key[i]) - 1;
+		if (id == INVALID_IOASID)
+			break;
+		if (!(bucket->occupied >> i & 1)) {
+			ioasid_generation_forget(&hash->generation,
+						 &bucket->slot[i]);
+			ioasid_store_release(&bucket->slot[i].state,
+					     IOASID_STATE_MOVED);
+			continue;
+		}
+		place = new_place(to, id);
+		/* Readers come here only through MOVED: slot first. */
+		set_key(to, &place, id);
+		ioasid_slot_move(&bucket->slot[i],
+				 &place.bucket->slot[place.cell]);
+	}
+}
+
+/* Moves some buckets; drops the old table after the last. */
+static void move_some(struct ioasid_store *store, uint32_t buckets)
+{
+	struct ioasid_hash_table *table = table_of(store);
+	struct ioasid_hash_table *next = next_of(table);
+	struct hash *hash = store->impl;
+
+	if (!next)
+		return;
+	for (; buckets && hash->moved <= table->mask; buckets--)
+		move_bucket(hash, &table->bucket[hash->moved++], next);
+	if (hash->moved <= table->mask)
+		return;
+	ioasid_store_release(&store->root, next);
+	ioasid_rcu_retire(hash->rcu, &table->rcu, table_rcu_free, table->size);
+}
+
+/*
+ * The size of the next table: at most half full, counting what may be added
+ * while @table is being moved.
+ */
+static uint32_t next_buckets(const struct hash *hash,
+			     const struct ioasid_hash_table *table)
+{
+	uint64_t count = (uint64_t)hash->count + table->mask / MOVE_BUCKETS + 2;
+	uint32_t buckets = IOASID_HASH_MIN_BUCKETS;
+
+	while ((uint64_t)buckets * CELLS < count * 2)
+		buckets *= 2;
+	return buckets;
+}
+
+/* Starts to replace the table if it is used up or far too large. */
+static int resize(struct ioasid_store *store)
+{
+	struct ioasid_hash_table *table = table_of(store), *next;
+	struct hash *hash = store->impl;
+	uint32_t cells = cells_of(table);
+	bool crowded = table->used >= cells - cells / 4;
+	bool sparse = table->mask + 1 > IOASID_HASH_MIN_BUCKETS &&
+		      hash->count < cells / 16;
+
+	if (next_of(table) || (!crowded && !sparse))
+		return 0;
+	next = table_alloc(hash, next_buckets(hash, table));
+	if (!next) {
+		/* Goes on while it can: a miss ends at a free cell. */
+		if (crowded && table->used + 1 >= cells - cells / 8)
+			return -ENOMEM;
+		return 0;
+	}
+	hash->moved = 0;
+	ioasid_store_release(&table->next, next);
+	return 0;
+}
+
+static void add_hole(struct hash *hash, ioasid_t id)
+{
+	unsigned int at = hash->hole_count;
+
+	if (id >= hash->run_end)
+		return;
+	while (at && hash->hole[at - 1] < id)
+		at--;
+	if (hash->hole_count == HOLES) {
+		/* The highest of all ends the run. */
+		hash->run_end = at ? hash->hole[0] : id;
+		if (!at)
+			return;
+		at--;
+		memmove(hash->hole, hash->hole + 1, at * sizeof(id));
+	} else {
+		memmove(hash->hole + at + 1, hash->hole + at,
+			(hash->hole_count - at) * sizeof(id));
+		hash->hole_count++;
+	}
+	hash->hole[at] = id;
+}
+
+/* The lowest vacant ID from @min on, or @max + 1; @at is its hole if any. */
+static ioasid_t lowest_vacant(const struct ioasid_store *store, ioasid_t min,
+			      ioasid_t max, unsigned int *at)
+{
+	const struct hash *hash = store->impl;
+
+	for (*at = hash->hole_count; *at; (*at)--)
+		if (hash->hole[*at - 1] >= min)
+			return hash->hole[*at - 1];
+	if (min < hash->run_end)
+		min = hash->run_end;
+	while (min <= max && id_occupied(store, min))
+		min++;
+	return min;
+}
+
+/* The search from @min on ended at @id, which is now occupied. */
+static void close_hole(struct hash *hash, ioasid_t min, ioasid_t id,
+		       unsigned int at)
+{
+	if (at) {
+		memmove(hash->hole + at - 1, hash->hole + at,
+			(hash->hole_count - at) * sizeof(id));
+		hash->hole_count--;
+	} else if (min <= hash->run_end && id >= hash->run_end) {
+		hash->run_end = id + 1;
+	}
+}
+
+static int hash_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		      ioasid_t *id, struct ioasid_slot **slot)
+{
+	struct hash *hash = store->impl;
+	struct ioasid_hash_table *table;
+	struct place place;
+	ioasid_t lowest;
+	unsigned int at;
+	int ret;
+
+	lowest = lowest_vacant(store, min, max, &at);
+	if (lowest > max)
+		return -ENOSPC;
+	ret = resize(store);
+	if (ret)
+		return ret;
+	move_some(store, MOVE_BUCKETS);
+	if (find_place(store, lowest, &place)) {
+		place.bucket->occupied |= 1u << place.cell;
+	} else {
+		table = table_of(store);
+		if (next_of(table))
+			table = next_of(table);
+		place = new_place(table, lowest);
+		ioasid_slot_init(&place.bucket->slot[place.cell],
+				 hash->generation);
+		set_key(table, &place, lowest);
+	}
+	hash->count++;
+	close_hole(hash, min, lowest, at);
+	*id = lowest;
+	*slot = &place.bucket->slot[place.cell];
+	return 0;
+}
+
+static void hash_release(struct ioasid_store *store, ioasid_t id)
+{
+	struct hash *hash = store->impl;
+	struct place place;
+
+	if (!find_place(store, id, &place))
+		return;
+	place.bucket->occupied &= ~(1u << place.cell);
+	hash->count--;
+	add_hole(hash, id);
+	resize(store);
+	move_some(store, MOVE_BUCKETS);
+}
+
+static void sift_down(ioasid_t *heap, size_t count, size_t at)
+{
+	ioasid_t id = heap[at];
+	size_t child;
+
+	while ((child = 2 * at + 1) < count) {
+		if (child + 1 < count && heap[child + 1] > heap[child])
+			child++;
+		if (heap[child] <= id)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = id;
+}
+
+/* Keeps the @count lowest IDs offered in a heap with the highest on top. */
+static size_t offer(ioasid_t *heap, size_t found, size_t count, ioasid_t id)
+{
+	size_t at = found;
+
+	if (found == count) {
+		if (id < heap[0]) {
+			heap[0] = id;
+			sift_down(heap, count, 0);
+		}
+		return found;
+	}
+	while (at && heap[(at - 1) / 2] < id) {
+		heap[at] = heap[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	heap[at] = id;
+	return found + 1;
+}
+
+static size_t hash_occupied(const struct ioasid_store *store, ioasid_t min,
+			    ioasid_t max, ioasid_t *ids, size_t count)
+{
+	const struct ioasid_hash_table *table;
+	const struct ioasid_hash_bucket *bucket;
+	size_t found = 0, left;
+	ioasid_t id;
+
+	for (table = table_of(store); table; table = next_of(table)) {
+		for (uint32_t i = 0; i <= table->mask; i++) {
+			bucket = &table->bucket[i];
+			for (unsigned int j = 0; j < CELLS; j++) {
+				id = ioasid_load_relaxed(&bucket->key[j]) - 1;
+				if (!(bucket->occupied >> j & 1) || id < min ||
+				    id > max ||
+				    ioasid_state_moved(ioasid_load_relaxed(
+					    &bucket->slot[j].state)))
+					continue;
+				found = offer(ids, found, count, id);
+			}
+		}
+	}
+	for (left = found; left > 1;) {
+		id = ids[--left];
+		ids[left] = ids[0];
+		ids[0] = id;
+		sift_down(ids, left, 0);
+	}
+	return found;
+}
+
+/* Checks one table; adds its occupied IDs to @count. */
+static const char *check_table(const struct ioasid_store *store,
+			       const struct ioasid_hash_table *table,
+			       uint32_t *count)
+{
+	const struct ioasid_hash_bucket *bucket;
+	const struct hash *hash = store->impl;
+	bool moved, first = table == table_of(store);
+	ioasid_state_t state;
+	uint32_t used = 0;
+	uint32_t key;
+
+	for (uint32_t i = 0; i <= table->mask; i++) {
+		bucket = &table->bucket[i];
+		for (unsigned int j = 0; j < CELLS; j++) {
+			key = ioasid_load_relaxed(&bucket->key[j]);
+			state = ioasid_load_relaxed(&bucket->slot[j].state);
+			moved = ioasid_state_moved(state);
+			if (!key) {
+				if (bucket->occupied >> j)
+					return "hash: occupied cell without key";
+				if (j + 1 < CELLS &&
+				    ioasid_load_relaxed(&bucket->key[j + 1]))
+					return "hash: gap in a bucket";
+				continue;
+			}
+			used++;
+			if (ioasid_hash_table_find(table, key - 1) !=
+			    &bucket->slot[j])
+				return "hash: ID not found where it is";
+			if (moved !=
+			    (first && next_of(table) && i < hash->moved))
+				return "hash: moved cell in the wrong place";
+			if (moved)
+				continue;
+			*count += bucket->occupied >> j & 1;
+			if (!(bucket->occupied >> j & 1) &&
+			    state & ~IOASID_STATE_GENERATION)
+				return "hash: vacant ID whose slot is in use";
+		}
+	}
+	return used == table->used ? NULL : "hash: number of keys differs";
+}
+
+static const char *check_run(const struct ioasid_store *store)
+{
+	const struct hash *hash = store->impl;
+	unsigned int hole = hash->hole_count;
+
+	for (ioasid_t id = hash->first; id < hash->run_end; id++) {
+		if (hole && hash->hole[hole - 1] == id)
+			hole--;
+		else if (!id_occupied(store, id))
+			return "hash: vacant ID within the run";
+		else
+			continue;
+		if (id_occupied(store, id))
+			return "hash: occupied hole";
+	}
+	return hole ? "hash: hole outside of the run" : NULL;
+}
+
+static bool hash_validate(const struct ioasid_store *store, const char **reason)
+{
+	const struct ioasid_hash_table *table;
+	const struct hash *hash = store->impl;
+	const char *found = NULL;
+	uint32_t count = 0;
+
+	for (table = table_of(store); table && !found; table = next_of(table))
+		found = check_table(store, table, &count);
+	if (!found && count != hash->count)
+		found = "hash: number of occupied IDs differs";
+	if (!found)
+		found = check_run(store);
+	if (found)
+		*reason = found;
+	return !found;
+}
+
+const struct ioasid_store_ops ioasid_hash_ops = {
+	.create = hash_create,
+	.destroy = hash_destroy,
+	.find = hash_find,
+	.claim = hash_claim,
+	.release = hash_release,
+	.occupied = hash_occupied,
+	.validate = hash_validate,
+};

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+/*
+ * A tree whose height grows with the range used. A node's full bits say which
+ * children have no vacant ID; a missing child is all vacant. The leaf emptied
+ * last stays until another is, so that one ID coming and going costs no node.
+ */
+
+#define LEAF_BITS IOASID_RADIX_LEAF_BITS
+#define NODE_BITS IOASID_RADIX_NODE_BITS
+#define FANOUT IOASID_RADIX_FANOUT
+#define SLOTS IOASID_RADIX_SLOTS
+#define HEIGHT_MAX 15
+#define ALL_SLOTS (~UINT64_C(0) >> (64 - SLOTS))
+#define FULL_WORD (~UINT64_C(0) >> (FANOUT < 64 ? 64 - FANOUT : 0))
+
+_Static_assert(LEAF_BITS <= 6 && LEAF_BITS >= 1 && NODE_BITS >= 1,
+	       "a leaf's occupancy is one word");
+_Static_assert(LEAF_BITS + HEIGHT_MAX * NODE_BITS >= 32,
+	       "the height has four bits");
+
+struct radix;
+
+/* A node and its owner, for the callback that frees it. */
+struct radix_node {
+	struct ioasid_radix_node node;
+	struct radix *radix;
+};
+
+struct radix_leaf {
+	struct ioasid_radix_leaf leaf;
+	struct radix *radix;
+};
+
+struct radix {
+	struct ioasid_memory memory;
+	struct ioasid_rcu *rcu;
+	uint32_t generation;
+	bool idle;
+	ioasid_t idle_id;
+};
+
+/* The way down to an ID: nodes by height, node[0] being the leaf. */
+struct path {
+	unsigned int height;
+	void *node[HEIGHT_MAX + 1];
+};
+
+static unsigned int shift_of(unsigned int height)
+{
+	return LEAF_BITS + height * NODE_BITS;
+}
+
+static unsigned int root_height(const struct ioasid_store *store)
+{
+	return (unsigned int)((uintptr_t)ioasid_load_relaxed(&store->root) &
+			      IOASID_RADIX_HEIGHT);
+}
+
+static void *root_node(const struct ioasid_store *store)
+{
+	return (void *)((uintptr_t)ioasid_load_relaxed(&store->root) &
+			~IOASID_RADIX_HEIGHT);
+}
+
+static void set_root(struct ioasid_store *store, void *node,
+		     unsigned int height)
+{
+	ioasid_store_release(&store->root, (void *)((uintptr_t)node | height));
+}
+
+static unsigned int child_index(ioasid_t id, unsigned int height)
+{
+	return id >> shift_of(height - 1) & (FANOUT - 1);
+}
+
+static void *child_of(const struct ioasid_radix_node *node, unsigned int index)
+{
+	return ioasid_load_relaxed(&node->child[index]);
+}
+
+static bool fits(ioasid_t id, unsigned int height)
+{
+	return !((uint64_t)id >> shift_of(height));
+}
+
+static uint64_t leaf_bit(ioasid_t id)
+{
+	return UINT64_C(1) << (id & (SLOTS - 1));
+}
+
+static bool full_bit(const struct ioasid_radix_node *node, unsigned int index)
+{
+	return node->full[index / 64] >> index % 64 & 1;
+}
+
+static bool is_full(const void *node, unsigned int height)
+{
+	if (!height)
+		return ((const struct ioasid_radix_leaf *)node)->u.occupied ==
+		       ALL_SLOTS;
+	for (unsigned int i = 0; i < (FANOUT + 63) / 64; i++)
+		if (((const struct ioasid_radix_node *)node)->full[i] !=
+		    FULL_WORD)
+			return false;
+	return true;
+}
+
+static void leaf_rcu_free(struct ioasid_rcu_head *head)
+{
+	struct radix_leaf *leaf =
+		ioasid_container_of(head, struct radix_leaf, leaf.u.rcu);
+	const struct ioasid_memory *memory = &leaf->radix->memory;
+
+	memory->free(memory->context, leaf, sizeof(*leaf));
+}
+
+static void node_rcu_free(struct ioasid_rcu_head *head)
+{
+	struct radix_node *node =
+		ioasid_container_of(head, struct radix_node, node.rcu);
+	const struct ioasid_memory *memory = &node->radix->memory;
+
+	memory->free(memory->context, node, sizeof(*node));
+}
+
+static void *leaf_alloc(struct radix *radix)
+{
+	struct radix_leaf *leaf =
+		radix->memory.alloc(radix->memory.context, sizeof(*leaf));
+
+	if (!leaf)
+		return NULL;
+	for (unsigned int i = 0; i < SLOTS; i++)
+		ioasid_slot_init(&leaf->leaf.slot[i], radix->generation);
+	leaf->leaf.u.occupied = 0;
+	leaf->radix = radix;
+	return leaf;
+}
+
+static void *node_alloc(struct radix *radix)
+{
+	struct radix_node *node =
+		radix->memory.alloc(radix->memory.context, sizeof(*node));
+
+	if (!node)
+		return NULL;
+	for (unsigned int i = 0; i < FANOUT; i++)
+		ioasid_store_relaxed(&node->node.child[i], NULL);
+	for (unsigned int i = 0; i < (FANOUT + 63) / 64; i++)
+		node->node.full[i] = 0;
+	node->node.children = 0;
+	node->radix = radix;
+	return node;
+}
+
+static void node_free(struct radix *radix, void *node, unsigned int height)
+{
+	radix->memory.free(radix->memory.context, node,
+			   height ? sizeof(struct radix_node) :
+				    sizeof(struct radix_leaf));
+}
+
+static void node_retire(struct radix *radix, void *node, unsigned int height)
+{
+	struct ioasid_radix_leaf *leaf = node;
+	struct ioasid_radix_node *inner = node;
+
+	if (height) {
+		ioasid_rcu_retire(radix->rcu, &inner->rcu, node_rcu_free,
+				  sizeof(struct radix_node));
+		return;
+	}
+	for (unsigned int i = 0; i < SLOTS; i++)
+		ioasid_generation_forget(&radix->generation, &leaf->slot[i]);
+	ioasid_rcu_retire(radix->rcu, &leaf->u.rcu, leaf_rcu_free,
+			  sizeof(struct radix_leaf));
+}
+
+static int radix_create(struct ioasid_store *store,
+			const struct ioasid_store_config *config)
+{
+	struct radix *radix =
+		ioasid_memory_zeroed(&config->memory, sizeof(*radix));
+
+	if (!radix)
+		return -ENOMEM;
+	radix->memory = config->memory;
+	radix->rcu = config->rcu;
+	radix->generation = IOASID_GENERATION_START;
+	store->impl = radix;
+	set_root(store, NULL, 0);
+	return 0;
+}
+
+static void free_below(struct radix *radix, void *node, unsigned int height)
+{
+	if (!node)
+		return;
+	for (unsigned int i = 0; height && i < FANOUT; i++)
+		free_below(radix, child_of(node, i), height - 1);
+	node_free(radix, node, height);
+}
+
+static void radix_destroy(struct ioasid_store *store)
+{
+	struct radix *radix = store->impl;
+	struct ioasid_memory memory = radix->memory;
+
+	free_below(radix, root_node(store), root_height(store));
+	ioasid_memory_zeroed_free(&memory, radix, sizeof(*radix));
+}
+
+static struct ioasid_slot *radix_find(const struct ioasid_store *store,
+				      ioasid_t id)
+{
+	return ioasid_radix_find(store, id);
+}
+
+/* The first child from @index on that is not full, or FANOUT. */
+static unsigned int next_not_full(const struct ioasid_radix_node *node,
+				  unsigned int index)
+{
+	uint64_t open;
+
+	while (index < FANOUT) {
+		open = ~node->full[index / 64] >> index % 64;
+		if (open) {
+			index += ioasid_lowest_bit(open);
+			break;
+		}
+		index = (index / 64 + 1) * 64;
+	}
+	return index < FANOUT ? index : FANOUT;
+}
+
+/*
+ * The lowest vacant ID from @id on, past the range of 32 bits if there is
+ * none. A subtree found full sends the search back to the root with the ID
+ * after it.
+ */
+static uint64_t lowest_vacant(const struct ioasid_store *store, uint64_t id)
+{
+	unsigned int height, index, next;
+	uint64_t vacant;
+	void *node;
+
+restart:
+	height = root_height(store);
+	node = root_node(store);
+	if (id >> shift_of(height) || id > UINT32_MAX)
+		return id;
+	for (; node && height; height--) {
+		index = child_index((ioasid_t)id, height);
+		next = next_not_full(node, index);
+		if (next != index) {
+			id >>= shift_of(height - 1);
+			id = (id - index + next) << shift_of(height - 1);
+			if (next == FANOUT)
+				goto restart;
+		}
+		node = child_of(node, next);
+	}
+	if (!node)
+		return id;
+	vacant = ALL_SLOTS & ~((struct ioasid_radix_leaf *)node)->u.occupied &
+		 ~(leaf_bit((ioasid_t)id) - 1);
+	if (!vacant) {
+		id = ((id >> LEAF_BITS) + 1) << LEAF_BITS;
+		goto restart;
+	}
+	return (id >> LEAF_BITS << LEAF_BITS) + ioasid_lowest_bit(vacant);
+}
+
+/* Walks to @id's leaf; false if it is not there. */
+static bool walk(const struct ioasid_store *store, ioasid_t id,
+		 struct path *path)
+{
+	unsigned int height = root_height(store);
+	void *node = root_node(store);
+
+	path->height = height;
+	if (!fits(id, height))
+		return false;
+	while (node) {
+		path->node[height] = node;
+		if (!height)
+			return true;
+		node = child_of(node, child_index(id, height));
+		height--;
+	}
+	return false;
+}
+
+/*
+ * Adds the nodes missing on the way to @id. All are allocated before the
+ * first is linked, so that -ENOMEM leaves the tree as it was.
+ */
+static int extend(struct ioasid_store *store, ioasid_t id)
+{
+	unsigned int height = root_height(store), top, missing, h;
+	struct radix *radix = store->impl;
+	void *node = root_node(store), *fresh[2 * HEIGHT_MAX + 2], *child;
+	unsigned int at[2 * HEIGHT_MAX + 2], count = 0, used = 0;
+
+	top = node ? height : 0;
+	while (!fits(id, top))
+		at[count++] = ++top;
+	/* Where the way down leaves what exists. */
+	missing = top;
+	if (node && top == height) {
+		while (missing) {
+			child = child_of(node, child_index(id, missing));
+			if (!child)
+				break;
+			node = child;
+			missing--;
+		}
+	} else if (!node && !top) {
+		missing = 1;
+	}
+	if (!root_node(store) && top) {
+		/* The new roots are one: only the topmost is needed. */
+		at[0] = top;
+		count = 1;
+	}
+	for (h = missing; h--;)
+		at[count++] = h;
+	for (unsigned int i = 0; i < count; i++) {
+		fresh[i] = at[i] ? node_alloc(radix) : leaf_alloc(radix);
+		if (!fresh[i]) {
+			while (i--)
+				node_free(radix, fresh[i], at[i]);
+			return -ENOMEM;
+		}
+	}
+	node = root_node(store);
+	if (!node) {
+		node = fresh[used++];
+		set_root(store, node, top);
+		height = top;
+	}
+	for (; height < top; height++) {
+		struct ioasid_radix_node *root = fresh[used++];
+
+		root->children = 1;
+		root->full[0] = is_full(node, height);
+		ioasid_store_relaxed(&root->child[0], node);
+		set_root(store, root, height + 1);
+		node = root;
+	}
+	for (h = top; h; h--) {
+		struct ioasid_radix_node *parent = node;
+		unsigned int index = child_index(id, h);
+
+		node = child_of(parent, index);
+		if (!node) {
+			node = fresh[used++];
+			parent->children++;
+			ioasid_store_release(&parent->child[index], node);
+		}
+	}
+	return 0;
+}
+
+static int radix_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		       ioasid_t *id, struct ioasid_slot **slot)
+{
+	uint64_t lowest = lowest_vacant(store, min);
+	struct ioasid_radix_leaf *leaf;
+	struct ioasid_radix_node *node;
+	unsigned int height, index;
+	struct path path;
+	int ret;
+
+	if (lowest > max)
+		return -ENOSPC;
+	*id = (ioasid_t)lowest;
+	if (!walk(store, *id, &path)) {
+		ret = extend(store, *id);
+		if (ret)
+			return ret;
+		walk(store, *id, &path);
+	}
+	leaf = path.node[0];
+	leaf->u.occupied |= leaf_bit(*id);
+	*slot = &leaf->slot[*id & (SLOTS - 1)];
+	if (leaf->u.occupied != ALL_SLOTS)
+		return 0;
+	for (height = 1; height <= path.height; height++) {
+		node = path.node[height];
+		index = child_index(*id, height);
+		node->full[index / 64] |= UINT64_C(1) << index % 64;
+		if (!is_full(node, height))
+			break;
+	}
+	return 0;
+}
+
+/* A root with no child but the first is one level too many. */
+static void lower_root(struct ioasid_store *store)
+{
+	unsigned int height = root_height(store);
+	struct ioasid_radix_node *node = root_node(store);
+
+	while (height && node->children == 1 && child_of(node, 0)) {
+		set_root(store, child_of(node, 0), height - 1);
+		node_retire(store->impl, node, height);
+		height--;
+		node = root_node(store);
+	}
+}
+
+/* Takes @id's leaf out of the tree if it is empty, and what empties above. */
+static void prune(struct ioasid_store *store, ioasid_t id)
+{
+	struct radix *radix = store->impl;
+	struct ioasid_radix_node *parent;
+	unsigned int height;
+	struct path path;
+
+	if (!walk(store, id, &path) ||
+	    ((struct ioasid_radix_leaf *)path.node[0])->u.occupied)
+		return;
+	for (height = 0; height < path.height; height++) {
+		parent = path.node[height + 1];
+		ioasid_store_release(
+			&parent->child[child_index(id, height + 1)], NULL);
+		node_retire(radix, path.node[height], height);
+		if (--parent->children)
+			break;
+	}
+	if (height == path.height) {
+		set_root(store, NULL, 0);
+		node_retire(radix, path.node[height], height);
+		return;
+	}
+	lower_root(store);
+}
+
+static void radix_release(struct ioasid_store *store, ioasid_t id)
+{
+	struct radix *radix = store->impl;
+	struct ioasid_radix_leaf *leaf;
+	struct ioasid_radix_node *node;
+	unsigned int height, index;
+	ioasid_t idle = radix->idle_id;
+	struct path path;
+	bool had_idle = radix->idle;
+
+	if (!walk(store, id, &path))
+		return;
+	leaf = path.node[0];
+	if (leaf->u.occupied == ALL_SLOTS) {
+		for (height = 1; height <= path.height; height++) {
+			node = path.node[height];
+			index = child_index(id, height);
+			if (!full_bit(node, index))
+				break;
+			node->full[index / 64] &= ~(UINT64_C(1) << index % 64);
+		}
+	}
+	leaf->u.occupied &= ~leaf_bit(id);
+	if (leaf->u.occupied)
+		return;
+	radix->idle = true;
+	radix->idle_id = id;
+	if (had_idle && idle >> LEAF_BITS != id >> LEAF_BITS)
+		prune(store, idle);
+}
+
+static size_t radix_occupied(const struct ioasid_store *store, ioasid_t min,
+			     ioasid_t max, ioasid_t *ids, size_t count)
+{
+	const struct ioasid_radix_leaf *leaf;
+	unsigned int height;
+	uint64_t id = min, occupied;
+	size_t found = 0;
+	void *node;
+
+	while (found < count && id <= max) {
+		height = root_height(store);
+		node = root_node(store);
+		if (id >> shift_of(height))
+			break;
+		while (node && height) {
+			node = child_of(node,
+					child_index((ioasid_t)id, height));
+			height--;
+		}
+		if (!node) {
+			/* Nothing below the missing child. */
+			id = ((id >> shift_of(height)) + 1) << shift_of(height);
+			continue;
+		}
+		leaf = node;
+		occupied = leaf->u.occupied & ~(leaf_bit((ioasid_t)id) - 1);
+		id = id >> LEAF_BITS << LEAF_BITS;
+		for (; occupied && found < count; occupied &= occupied - 1) {
+			if (id + ioasid_lowest_bit(occupied) > max)
+				return found;
+			ids[found++] =
+				(ioasid_t)id + ioasid_lowest_bit(occupied);
+		}
+		id += SLOTS;
+	}
+	return found;
+}
+
+static const char *check_leaf(const struct radix *radix,
+			      const struct ioasid_radix_leaf *leaf, ioasid_t id)
+{
+	if (!leaf->u.occupied &&
+	    !(radix->idle && radix->idle_id >> LEAF_BITS == id >> LEAF_BITS))
+		return "radix: empty leaf";
+	if (leaf->u.occupied & ~ALL_SLOTS)
+		return "radix: bit past the end of a leaf";
+	for (unsigned int i = 0; i < SLOTS; i++)
+		if (!(leaf->u.occupied >> i & 1) &&
+		    ioasid_load_relaxed(&leaf->slot[i].state) &
+			    ~IOASID_STATE_GENERATION)
+			return "radix: vacant ID whose slot is in use";
+	return NULL;
+}
+
+static const char *check_below(const struct radix *radix, const void *where,
+			       unsigned int height, ioasid_t id)
+{
+	const struct ioasid_radix_node *node = where;
+	const char *reason = NULL;
+	uint32_t children = 0;
+	const void *child;
+
+	if (!height)
+		return check_leaf(radix, where, id);
+	for (unsigned int i = 0; i < FANOUT && !reason; i++) {
+		child = child_of(node, i);
+		if (full_bit(node, i) != (child && is_full(child, height - 1)))
+			return "radix: full bit differs";
+		if (!child)
+			continue;
+		children++;
+		reason = check_below(radix, child, height - 1,
+				     id + (i << shift_of(height - 1)));
+	}
+	if (!reason && (!children || children != node->children))
+		reason = "radix: number of children differs";
+	return reason;
+}
+
+static bool radix_validate(const struct ioasid_store *store,
+			   const char **reason)
+{
+	const char *found = NULL;
+
+	if (root_node(store))
+		found = check_below(store->impl, root_node(store),
+				    root_height(store), 0);
+	if (found)
+		*reason = found;
+	return !found;
+}
+
+const struct ioasid_store_ops ioasid_radix_ops = {
+	.create = radix_create,
+	.destroy = radix_destroy,
+	.find = radix_find,
+	.claim = radix_claim,
+	.release = radix_release,
+	.occupied = radix_occupied,
+	.validate = radix_validate,
+};

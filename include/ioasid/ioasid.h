@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_IOASID_H
+#define IOASID_IOASID_H
+
+/*
+ * The one default space, made on first use: radix store, epoch, IDs from 0 to
+ * UINT32_MAX - 1. Spaces of one's own are in <ioasid/space.h>.
+ *
+ * With IOASID_DISABLED defined these calls are inline stubs.
+ */
+
+#include <ioasid/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Error pointers: the highest 4,095 addresses are negative errno values. */
+#define IOASID_ERRNO_MAX 4095
+
+inline void *ioasid_err_ptr(int error)
+{
+	return (void *)(intptr_t)error;
+}
+
+/**
+ * ioasid_is_err - is it an error pointer?
+ * @pointer: what ioasid_find() returned
+ *
+ * Context: any.
+ */
+inline bool ioasid_is_err(const void *pointer)
+{
+	return (uintptr_t)pointer >= (uintptr_t)-IOASID_ERRNO_MAX;
+}
+
+/**
+ * ioasid_ptr_err - the negative errno in an error pointer
+ * @pointer: for which ioasid_is_err() is true
+ *
+ * Context: any.
+ */
+inline int ioasid_ptr_err(const void *pointer)
+{
+	return (int)(intptr_t)pointer;
+}
+
+#ifndef IOASID_DISABLED
+
+/* NULL until its first use. */
+extern ioasid_atomic_ptr ioasid_default;
+
+/**
+ * ioasid_default_configure - choose how the default space is made
+ * @config: as for ioasid_space_create(); copied, what it points to is kept
+ *
+ * Context: takes a lock; before the first use of the default space.
+ * Return: 0; -EBUSY it exists; -EINVAL, -E2BIG, -ENOMEM as for
+ * ioasid_space_create(), with the configuration left as it was.
+ */
+int ioasid_default_configure(const struct ioasid_space_config *config);
+
+/**
+ * ioasid_default_space - the default space, made if need be
+ *
+ * Context: takes a lock on first use.
+ * Return: the space, the library's; NULL if it could not be made.
+ */
+struct ioasid_space *ioasid_default_space(void);
+
+/**
+ * ioasid_alloc - hand out the lowest vacant ID of a range
+ * @set:  owner, NULL for none
+ * @min:  lowest ID wanted
+ * @max:  highest ID wanted, inclusive
+ * @data: private pointer, may be NULL; not an error pointer
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: the ID; INVALID_IOASID for whatever ioasid_space_alloc() refuses.
+ */
+ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
+		      void *data);
+
+/**
+ * ioasid_free - end the life of an ID
+ * @ioasid: ID; one that is not live is counted in the statistics
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ */
+void ioasid_free(ioasid_t ioasid);
+
+/**
+ * ioasid_set_data - replace the private pointer and wait for readers
+ * @ioasid: ID
+ * @data:   new pointer; after 0 the one before may be freed
+ *
+ * Context: waits for a grace period if @ioasid is live.
+ * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
+ * section; -ENOMEM the default space could not be made.
+ */
+int ioasid_set_data(ioasid_t ioasid, void *data);
+
+/**
+ * ioasid_find - look an ID up
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @ioasid: ID, any value
+ * @getter: called with the private pointer inside the read section; false:
+ *          the object is not valid. NULL: none
+ *
+ * Context: any; wait-free but for @getter and a thread's first use.
+ * Return: the private pointer; NULL @getter said no, or there is no data; an
+ * error pointer: -ENOENT unknown, -EACCES another set's.
+ */
+inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
+			 bool (*getter)(void *data))
+{
+	const struct ioasid_space *space =
+		(const struct ioasid_space *)ioasid_load_acquire(
+			&ioasid_default);
+	void *data = NULL;
+	int ret;
+
+	if (ioasid_unlikely(!space))
+		return ioasid_err_ptr(-ENOENT);
+	ret = ioasid_space_find(space, set, ioasid, getter, &data);
+	return ioasid_unlikely(ret) ? ioasid_err_ptr(ret) : data;
+}
+
+#else /* IOASID_DISABLED */
+
+static inline ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min,
+				    ioasid_t max, void *data)
+{
+	(void)set;
+	(void)min;
+	(void)max;
+	(void)data;
+	return INVALID_IOASID;
+}
+
+static inline void ioasid_free(ioasid_t ioasid)
+{
+	(void)ioasid;
+}
+
+static inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
+				bool (*getter)(void *data))
+{
+	(void)set;
+	(void)ioasid;
+	(void)getter;
+	return NULL;
+}
+
+static inline int ioasid_set_data(ioasid_t ioasid, void *data)
+{
+	(void)ioasid;
+	(void)data;
+	return -ENODEV;
+}
+
+#endif /* IOASID_DISABLED */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOASID_IOASID_H */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_PLATFORM_H
+#define IOASID_PLATFORM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ioasid/atomic.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IOASID_CACHE_LINE 64
+
+#define ioasid_likely(x) __builtin_expect(!!(x), 1)
+#define ioasid_unlikely(x) __builtin_expect(!!(x), 0)
+
+/*
+ * Thread-local state is reached from inlined read paths, so it must not cost
+ * a call even from a shared library.
+ */
+#ifdef __linux__
+#define IOASID_TLS __thread __attribute__((tls_model("initial-exec")))
+#else
+#define IOASID_TLS __thread
+#endif
+
+/**
+ * struct ioasid_memory - where the library gets its memory
+ * @alloc:   @size bytes, aligned for any type, contents undefined; NULL when
+ *           there are none
+ * @free:    gives back what @alloc returned; @size is what was asked for
+ * @reserve: @size zeroed bytes, aligned to a cache line, touched lazily where
+ *           the system can; NULL when there are none. Optional: without it
+ *           @alloc serves and the memory is zeroed at once
+ * @release: gives back what @reserve returned; present exactly if @reserve is
+ * @context: first argument of every call
+ *
+ * Called with locks of the library held: a hook must not call the library.
+ * Called from any thread that calls the library. All zero: the system's own.
+ */
+struct ioasid_memory {
+	void *(*alloc)(void *context, size_t size);
+	void (*free)(void *context, void *memory, size_t size);
+	void *(*reserve)(void *context, size_t size);
+	void (*release)(void *context, void *memory, size_t size);
+	void *context;
+};
+
+/**
+ * struct ioasid_lock_ops - a lock of the user's for the updates of one space
+ * @lock:    takes the lock; need not be recursive
+ * @unlock:  releases it
+ * @context: argument of both
+ *
+ * Lookups never take it. All zero: a mutex of the library's own.
+ */
+struct ioasid_lock_ops {
+	void (*lock)(void *context);
+	void (*unlock)(void *context);
+	void *context;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOASID_PLATFORM_H */

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_SPACE_H
+#define IOASID_SPACE_H
+
+/*
+ * Spaces: independent ID spaces with their limits, store, RCU domain and
+ * lock. Functions return 0 or a negative errno and write results through
+ * pointers, and only for 0.
+ */
+
+#include <ioasid/rcu.h>
+#include <ioasid/slot.h>
+#include <ioasid/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct ioasid_set - an owner of IDs
+ *
+ * A set belongs to the first space it allocates from, until that space is
+ * destroyed. It must live as long as that space.
+ */
+struct ioasid_set {
+	/* private: */
+	ioasid_atomic_ptr space;
+	ioasid_atomic_u32 index;
+};
+
+#define DECLARE_IOASID_SET(name) struct ioasid_set name = { { 0 }, { 0 } }
+
+/**
+ * struct ioasid_space_config - all zero: radix, epoch, every ID
+ * @min, @max:   the IDs of the space, inclusive; both 0: 0..UINT32_MAX - 1.
+ *               A @max of UINT32_MAX means UINT32_MAX - 1
+ * @store:       see enum ioasid_store_kind
+ * @store_ops:   the store for IOASID_STORE_CUSTOM; kept, not copied
+ * @store_context: in the configuration @store_ops->create gets
+ * @rcu:         a domain to share, the caller's; NULL: one of its own, of
+ *               @flavour
+ * @flavour:     used if @rcu is NULL; not IOASID_RCU_CUSTOM
+ * @memory:      see struct ioasid_memory
+ * @lock:        see struct ioasid_lock_ops
+ * @hash_seed:   where the hash store puts IDs; 0: a random one, so that who
+ *               chooses the IDs cannot make them collide
+ */
+struct ioasid_space_config {
+	ioasid_t min, max;
+	enum ioasid_store_kind store;
+	const struct ioasid_store_ops *store_ops;
+	void *store_context;
+	struct ioasid_rcu *rcu;
+	enum ioasid_rcu_flavour flavour;
+	struct ioasid_memory memory;
+	struct ioasid_lock_ops lock;
+	uint64_t hash_seed;
+};
+
+/**
+ * struct ioasid_stats - counts of a space
+ * @live:         IDs that can be found
+ * @pending:      freed, references remain
+ * @quarantined:  vacant, waiting for the grace period of a generation's turn
+ * @sets:         sets bound to the space
+ * @allocs:       IDs handed out so far
+ * @frees:        IDs freed so far, by free or the last put
+ * @alloc_failed: calls of alloc that gave no ID
+ * @free_unknown: calls of free for an ID that was not live
+ * @memory:       bytes held now, structures given back included until their
+ *                grace period has passed and reserved ranges whole
+ */
+struct ioasid_stats {
+	uint32_t live, pending, quarantined, sets;
+	uint64_t allocs, frees, alloc_failed, free_unknown;
+	size_t memory;
+};
+
+/* The part lookups read; written at create. */
+struct ioasid_space {
+	struct ioasid_store store __attribute__((aligned(IOASID_CACHE_LINE)));
+	struct ioasid_rcu *rcu;
+};
+
+/**
+ * ioasid_space_create - make a space
+ * @config: see there; NULL for all defaults
+ * @space:  receives the space
+ *
+ * Context: not in a signal handler; the configured hooks are called.
+ * Return: 0; -EINVAL min > max, unknown store or flavour, hooks half given;
+ * -E2BIG the range is too wide for the bitmap store; -ENOMEM; what an own
+ * store's create returns.
+ * Ownership: the caller's, until ioasid_space_destroy().
+ */
+int ioasid_space_create(const struct ioasid_space_config *config,
+			struct ioasid_space **space);
+
+/**
+ * ioasid_space_destroy - free a space, its IDs and its own RCU domain
+ * @space: space; NULL is ignored
+ *
+ * Private pointers are the caller's business. Sets bound to the space are
+ * free to be used in another.
+ *
+ * Context: waits for a grace period; no other call on @space may run or
+ * follow.
+ * Return: 0; -EDEADLK inside a read section or callback of its domain,
+ * nothing has changed.
+ * Complexity: linear in the memory held.
+ */
+int ioasid_space_destroy(struct ioasid_space *space);
+
+/**
+ * ioasid_space_rcu - the domain that protects a space's lookups
+ * @space: space
+ *
+ * Context: wait-free. Ownership: the space's, or whoever gave it.
+ */
+inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
+{
+	return space->rcu;
+}
+
+/**
+ * ioasid_space_alloc - hand out the lowest vacant ID of a range
+ * @space: space
+ * @set:   owner, NULL for none; bound to @space by its first use
+ * @min:   lowest ID wanted
+ * @max:   highest ID wanted, inclusive
+ * @data:  private pointer, may be NULL
+ * @id:    receives the ID
+ *
+ * What lies outside of the space's own range is cut off.
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -EINVAL min > max; -ENOSPC no vacant ID; -EAGAIN none but such
+ * as wait for a grace period; -ENOMEM; -EXDEV @set belongs to another space;
+ * -ENFILE no room for one more set. On error nothing has changed.
+ * Complexity: bitmap and radix one step a level; hash the run of occupied IDs
+ * from @min on.
+ */
+int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
+		       ioasid_t min, ioasid_t max, void *data, ioasid_t *id);
+
+/**
+ * ioasid_space_free - end the life of an ID
+ * @space: space
+ * @id:    ID
+ *
+ * It is not found any more, and vacant once its last reference is put.
+ * Readers may hold the private pointer for one more grace period.
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -ENOENT not live; -EBUSY freed before, references remain.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
+
+/**
+ * ioasid_space_free_deferred - free an ID, and call back when readers left
+ * @space: space
+ * @id:    ID
+ * @head:  storage, the domain's until @func is called with it
+ * @func:  see ioasid_rcu_defer()
+ *
+ * @func may free what the private pointer points to. References held by
+ * ioasid_space_get() keep the ID from reuse, not @func from being called.
+ *
+ * Context: takes the space's lock, runs callbacks that are due; may be called
+ * in a read section.
+ * Return: 0; -ENOENT, -EBUSY as for free; -EAGAIN as for ioasid_rcu_defer().
+ * On error nothing has changed and @head is the caller's.
+ */
+int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
+			       struct ioasid_rcu_head *head,
+			       void (*func)(struct ioasid_rcu_head *head));
+
+/**
+ * ioasid_space_get - take a reference to an ID
+ * @space: space
+ * @set:   only if it is owned by this set; NULL: whoever owns it
+ * @id:    ID
+ *
+ * Keeps the ID from being handed out again after its free.
+ *
+ * Context: lock-free; may be called in a read section.
+ * Return: 0; -ENOENT unknown; -EACCES another set's; -EBUSY freed, references
+ * remain; -EOVERFLOW IOASID_REFS_MAX references.
+ */
+int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
+		     ioasid_t id);
+
+/**
+ * ioasid_space_put - drop a reference to an ID
+ * @space: space
+ * @id:    ID the caller holds a reference to; the one from alloc counts
+ *
+ * Context: lock-free; the last reference takes the space's lock; may be
+ * called in a read section.
+ * Return: 0 references remain; 1 it was the last, the ID is vacant; -ENOENT
+ * no reference to drop.
+ */
+int ioasid_space_put(struct ioasid_space *space, ioasid_t id);
+
+/**
+ * ioasid_space_exchange_data - replace the private pointer, without waiting
+ * @space: space
+ * @id:    ID
+ * @data:  new pointer
+ * @old:   receives the one before; may be NULL
+ *
+ * Readers may still hold *@old: retire it with ioasid_rcu_defer().
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -ENOENT not live.
+ */
+int ioasid_space_exchange_data(struct ioasid_space *space, ioasid_t id,
+			       void *data, void **old);
+
+/**
+ * ioasid_space_set_data - replace the private pointer and wait for readers
+ * @space: space
+ * @id:    ID
+ * @data:  new pointer
+ *
+ * After 0 no reader holds the pointer before, which may be freed.
+ *
+ * Context: takes the space's lock; waits for a grace period if @id is live.
+ * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
+ * section. On error nothing has changed.
+ */
+int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
+
+/**
+ * ioasid_space_for_each - call a function for every live ID of a range
+ * @space: space
+ * @set:   only IDs of this set; NULL: all
+ * @min:   lowest ID
+ * @max:   highest ID, inclusive
+ * @func:  called with each ID and private pointer, in a read section, without
+ *         the space's lock; may call anything that does not wait; not 0 ends
+ *         the walk
+ * @arg:   last argument of @func
+ *
+ * Ascending. An ID live throughout is visited exactly once; one that comes or
+ * goes meanwhile, at most once.
+ *
+ * Context: takes the space's lock in between; may be called in a read section.
+ * Return: 0; -EINVAL min > max; what @func returned if not 0.
+ * Complexity: bitmap the range, 64 IDs a step; radix the nodes; hash the
+ * table for every 256 IDs (every 64 without memory).
+ */
+int ioasid_space_for_each(struct ioasid_space *space,
+			  const struct ioasid_set *set, ioasid_t min,
+			  ioasid_t max,
+			  int (*func)(ioasid_t id, void *data, void *arg),
+			  void *arg);
+
+/**
+ * ioasid_space_stats - counts of a space
+ * @space: space
+ * @stats: filled in, of one moment
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ */
+void ioasid_space_stats(struct ioasid_space *space, struct ioasid_stats *stats);
+
+/**
+ * ioasid_space_validate - check the whole structure
+ * @space:  space
+ * @reason: receives what is wrong, in words, or NULL; may be NULL
+ *
+ * Context: takes the space's lock, for long. Callers of get and put must be
+ * at rest. May be called in a read section.
+ * Return: true if all is well.
+ * Complexity: linear in the range (bitmap) or the memory held.
+ */
+bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
+
+/* Slow path of a lookup whose slot moved to the next table of the hash. */
+int ioasid_space_read_moved(const struct ioasid_space *space, uint32_t set,
+			    ioasid_t id, void **data);
+
+/* What ioasid_slot_read() has to look for. */
+inline uint32_t ioasid_set_index(const struct ioasid_space *space,
+				 const struct ioasid_set *set)
+{
+	if (!set)
+		return IOASID_SET_ANY;
+	if (ioasid_unlikely(ioasid_load_acquire(&set->space) !=
+			    (const void *)space))
+		return IOASID_SET_FOREIGN;
+	return ioasid_load_relaxed(&set->index);
+}
+
+/**
+ * ioasid_space_find_rcu - look an ID up inside a read section of the caller's
+ * @space: space
+ * @set:   only if it is owned by this set; NULL: whoever owns it
+ * @id:    ID, any value
+ * @data:  receives the private pointer, valid until the end of the section
+ *
+ * Context: inside a read section of the space's domain. Wait-free; no atomic
+ * read-modify-write, no store to a shared line.
+ * Return: 0; -ENOENT unknown; -EACCES another set's.
+ * Complexity: bitmap one load, radix one a level, hash one cache line as a
+ * rule.
+ */
+inline int ioasid_space_find_rcu(const struct ioasid_space *space,
+				 const struct ioasid_set *set, ioasid_t id,
+				 void **data)
+{
+	uint32_t index = ioasid_set_index(space, set);
+	struct ioasid_slot *slot = ioasid_store_find(&space->store, id);
+	int ret;
+
+	if (ioasid_unlikely(!slot))
+		return -ENOENT;
+	ret = ioasid_slot_read(slot, index, data);
+	if (ioasid_unlikely(ret == -EAGAIN))
+		return ioasid_space_read_moved(space, index, id, data);
+	return ret;
+}
+
+/* Calls a getter where no grace period may be waited for, in any flavour. */
+bool ioasid_space_call_getter(const struct ioasid_space *space,
+			      bool (*getter)(void *data), void *data);
+
+/**
+ * ioasid_space_find - look an ID up
+ * @space:  space
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @id:     ID, any value
+ * @getter: called with the private pointer inside the read section, to take a
+ *          reference to what it points to; false: the object is not valid.
+ *          May call anything that does not wait. NULL: none
+ * @data:   receives the private pointer, or NULL if @getter said no
+ *
+ * Without getter the pointer is protected after the call only by a read
+ * section of the caller's, or its own arrangements.
+ *
+ * Context: any; wait-free but for @getter and a thread's first use.
+ * Return: 0; -ENOENT unknown; -EACCES another set's.
+ */
+inline int ioasid_space_find(const struct ioasid_space *space,
+			     const struct ioasid_set *set, ioasid_t id,
+			     bool (*getter)(void *data), void **data)
+{
+	int ret;
+
+	ioasid_rcu_read_lock(space->rcu);
+	ret = ioasid_space_find_rcu(space, set, id, data);
+	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
+		*data = NULL;
+	ioasid_rcu_read_unlock(space->rcu);
+	return ret;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOASID_SPACE_H */

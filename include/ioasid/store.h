@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_STORE_H
+#define IOASID_STORE_H
+
+/*
+ * Stores map IDs to slots and find vacant IDs. The lookups of the built-in
+ * ones are inline here; a user's own store goes through its table.
+ */
+
+#include <ioasid/rcu.h>
+#include <ioasid/slot.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint32_t ioasid_t;
+
+#define INVALID_IOASID ((ioasid_t)UINT32_MAX)
+
+/* Fan-out in bits; small values let small tests reach deep trees. */
+#ifndef IOASID_RADIX_LEAF_BITS
+#define IOASID_RADIX_LEAF_BITS 6
+#endif
+#ifndef IOASID_RADIX_NODE_BITS
+#define IOASID_RADIX_NODE_BITS 7
+#endif
+
+/* Largest number of IDs in a space with the bitmap store. */
+#define IOASID_BITMAP_IDS_MAX ((uint32_t)1 << 26)
+
+/**
+ * enum ioasid_store_kind - how IDs map to slots
+ * @IOASID_STORE_RADIX:  a tree over any range; small for clustered IDs
+ * @IOASID_STORE_BITMAP: one flat array for a bounded range
+ * @IOASID_STORE_HASH:   for IDs scattered over a wide range
+ * @IOASID_STORE_CUSTOM: the user's own, by struct ioasid_store_ops
+ */
+enum ioasid_store_kind {
+	IOASID_STORE_RADIX,
+	IOASID_STORE_BITMAP,
+	IOASID_STORE_HASH,
+	IOASID_STORE_CUSTOM,
+};
+
+struct ioasid_store;
+
+/**
+ * struct ioasid_store_config - what a store is made from
+ * @min, @max:  the range of IDs, inclusive
+ * @memory:     hooks, all present but @reserve and @release
+ * @rcu:        domain to retire memory to
+ * @hash_seed:  see struct ioasid_space_config
+ * @context:    the user's, for an own store
+ */
+struct ioasid_store_config {
+	ioasid_t min, max;
+	struct ioasid_memory memory;
+	struct ioasid_rcu *rcu;
+	uint64_t hash_seed;
+	void *context;
+};
+
+/**
+ * struct ioasid_store_ops - what a store does
+ * @create:   fill in @store->root and @store->impl; 0 or a negative errno
+ * @destroy:  free all; no reader is left
+ * @find:     the slot of an ID, vacant or not, or NULL. Wait-free, called in
+ *            read sections and without lock; @id may be out of range
+ * @claim:    make the lowest vacant ID in [@min, @max], which lies within the
+ *            store's range, occupied; give it and its vacant slot back.
+ *            -ENOSPC none vacant; -ENOMEM nothing changed
+ * @release:  make an occupied ID vacant; its slot is vacant already
+ * @occupied: write up to @count occupied IDs from [@min, @max], ascending,
+ *            lowest first; the number written. May leave out none below the
+ *            last it writes
+ * @validate: is the structure whole? If not, say why in @reason
+ *
+ * All but @find run under the space's lock; what readers may still see goes to
+ * ioasid_rcu_retire(). A slot stays where it is while
+ * its ID is occupied, and readable for a grace period after @release.
+ */
+struct ioasid_store_ops {
+	int (*create)(struct ioasid_store *store,
+		      const struct ioasid_store_config *config);
+	void (*destroy)(struct ioasid_store *store);
+	struct ioasid_slot *(*find)(const struct ioasid_store *store,
+				    ioasid_t id);
+	int (*claim)(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		     ioasid_t *id, struct ioasid_slot **slot);
+	void (*release)(struct ioasid_store *store, ioasid_t id);
+	size_t (*occupied)(const struct ioasid_store *store, ioasid_t min,
+			   ioasid_t max, ioasid_t *ids, size_t count);
+	bool (*validate)(const struct ioasid_store *store, const char **reason);
+};
+
+/* The part lookups read. */
+struct ioasid_store {
+	enum ioasid_store_kind kind;
+	/* bitmap: the first ID and the number of IDs */
+	ioasid_t first;
+	uint32_t count;
+	/* bitmap: slots; radix: root node | height; hash: table */
+	ioasid_atomic_ptr root;
+	const struct ioasid_store_ops *ops;
+	/* for updates */
+	void *impl;
+};
+
+inline struct ioasid_slot *ioasid_bitmap_find(const struct ioasid_store *store,
+					      ioasid_t id)
+{
+	struct ioasid_slot *slots;
+	uint32_t offset = id - store->first;
+
+	if (ioasid_unlikely(offset >= store->count))
+		return NULL;
+	slots = (struct ioasid_slot *)ioasid_load_relaxed(&store->root);
+	return &slots[offset];
+}
+
+#define IOASID_RADIX_FANOUT (1u << IOASID_RADIX_NODE_BITS)
+#define IOASID_RADIX_SLOTS (1u << IOASID_RADIX_LEAF_BITS)
+/* The root pointer carries the height of the tree in its low bits. */
+#define IOASID_RADIX_HEIGHT ((uintptr_t)15)
+
+struct ioasid_radix_leaf {
+	struct ioasid_slot slot[IOASID_RADIX_SLOTS];
+	union {
+		/* one bit a slot, while in the tree */
+		uint64_t occupied;
+		/* once out of it */
+		struct ioasid_rcu_head rcu;
+	} u;
+};
+
+struct ioasid_radix_node {
+	ioasid_atomic_ptr child[IOASID_RADIX_FANOUT];
+	/* one bit a child without a vacant ID */
+	uint64_t full[(IOASID_RADIX_FANOUT + 63) / 64];
+	uint32_t children;
+	struct ioasid_rcu_head rcu;
+};
+
+inline struct ioasid_slot *ioasid_radix_find(const struct ioasid_store *store,
+					     ioasid_t id)
+{
+	uintptr_t root = (uintptr_t)ioasid_load_acquire(&store->root);
+	unsigned int height = (unsigned int)(root & IOASID_RADIX_HEIGHT);
+	unsigned int shift =
+		IOASID_RADIX_LEAF_BITS + height * IOASID_RADIX_NODE_BITS;
+	void *node = (void *)(root & ~IOASID_RADIX_HEIGHT);
+
+	if (ioasid_unlikely((uint64_t)id >> shift || !node))
+		return NULL;
+	while (height--) {
+		shift -= IOASID_RADIX_NODE_BITS;
+		node = ioasid_load_acquire(
+			&((struct ioasid_radix_node *)node)
+				 ->child[id >> shift &
+					 (IOASID_RADIX_FANOUT - 1)]);
+		if (ioasid_unlikely(!node))
+			return NULL;
+	}
+	return &((struct ioasid_radix_leaf *)node)
+			->slot[id & (IOASID_RADIX_SLOTS - 1)];
+}
+
+#define IOASID_HASH_CELLS 3
+
+/*
+ * Three IDs and their slots in one cache line. Cells fill in order and keep
+ * their key until the table is replaced.
+ */
+struct ioasid_hash_bucket {
+	/* ID + 1, 0 if never used */
+	ioasid_atomic_u32 key[IOASID_HASH_CELLS];
+	/* one bit an occupied cell; updates only */
+	uint32_t occupied;
+	struct ioasid_slot slot[IOASID_HASH_CELLS];
+};
+
+struct ioasid_hash_table {
+	struct ioasid_hash_bucket *bucket;
+	uint64_t multiplier;
+	uint32_t mask;
+	uint32_t shift;
+	/* the table this one is being moved to */
+	ioasid_atomic_ptr next;
+	struct ioasid_rcu_head rcu;
+	struct ioasid_memory memory;
+	size_t size;
+	/* cells with a key; written by updates, so not beside @bucket */
+	uint32_t used;
+};
+
+/* Multiply-shift hashing: Dietzfelbinger et al., J. Algorithms 25 (1997). */
+inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
+				  ioasid_t id)
+{
+	return (uint32_t)(id * table->multiplier >> table->shift);
+}
+
+inline struct ioasid_slot *
+ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id)
+{
+	uint32_t key = id + 1, index = ioasid_hash_index(table, id);
+	struct ioasid_hash_bucket *bucket;
+	uint32_t second, third, cell;
+
+	if (ioasid_unlikely(!key))
+		return NULL;
+	for (;;) {
+		bucket = &table->bucket[index];
+		second = ioasid_load_relaxed(&bucket->key[1]);
+		third = ioasid_load_relaxed(&bucket->key[2]);
+		/* No branch: which of the three it is cannot be predicted. */
+		cell = (uint32_t)(second == key) | (uint32_t)(third == key)
+							   << 1;
+		if (ioasid_likely(ioasid_load_relaxed(&bucket->key[cell]) ==
+				  key))
+			return &bucket->slot[cell];
+		if (ioasid_likely(!third))
+			return NULL;
+		index = (index + 1) & table->mask;
+	}
+}
+
+/* The slot of @id in the first table that has not passed it on. */
+struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
+					   ioasid_t id);
+
+inline struct ioasid_slot *ioasid_hash_find(const struct ioasid_store *store,
+					    ioasid_t id)
+{
+	const struct ioasid_hash_table *table =
+		(const struct ioasid_hash_table *)ioasid_load_acquire(
+			&store->root);
+	struct ioasid_slot *slot = ioasid_hash_table_find(table, id);
+
+	if (ioasid_unlikely(!slot && ioasid_load_acquire(&table->next)))
+		return ioasid_hash_find_moved(store, id);
+	return slot;
+}
+
+/**
+ * ioasid_store_find - the slot of an ID
+ * @store: store
+ * @id:    any value
+ *
+ * Context: read section or the space's lock. Wait-free.
+ * Return: a slot, vacant or not, or NULL.
+ */
+inline struct ioasid_slot *ioasid_store_find(const struct ioasid_store *store,
+					     ioasid_t id)
+{
+	switch (store->kind) {
+	case IOASID_STORE_BITMAP:
+		return ioasid_bitmap_find(store, id);
+	case IOASID_STORE_RADIX:
+		return ioasid_radix_find(store, id);
+	case IOASID_STORE_HASH:
+		return ioasid_hash_find(store, id);
+	case IOASID_STORE_CUSTOM:
+		break;
+	}
+	return store->ops->find(store, id);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOASID_STORE_H */
