@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "grace.h"
 #include "internal.h"
 
 #include "../platform/internal.h"
@@ -193,17 +194,14 @@ void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu)
 	thread_anonymous--;
 }
 
-static bool readers_gone(struct domain *domain)
+/* Domain locked. */
+static bool readers_gone(struct domain *domain, uint64_t epoch)
 {
 	struct record *record;
-	uint64_t epoch;
 
-	for (record = domain->records; record;
-	     record = record->next_in_domain) {
-		epoch = ioasid_load_acquire(&record->reader.epoch);
-		if (epoch && epoch < ioasid_load_relaxed(&domain->rcu.epoch))
+	for (record = domain->records; record; record = record->next_in_domain)
+		if (!ioasid_grace_passed(&record->reader, epoch))
 			return false;
-	}
 	return !ioasid_load_acquire(&domain->anonymous);
 }
 
@@ -223,12 +221,11 @@ static bool advance(struct domain *domain, uint64_t cookie)
 	while (domain->completed < cookie) {
 		epoch = ioasid_load_relaxed(&domain->rcu.epoch);
 		if (domain->completed == epoch) {
-			ioasid_store_release(&domain->rcu.epoch, ++epoch);
-			ioasid_fence_seq_cst();
+			epoch = ioasid_grace_begin(&domain->rcu);
 			if (domain->rcu.membarrier)
 				ioasid_membarrier();
 		}
-		if (!readers_gone(domain))
+		if (!readers_gone(domain, epoch))
 			return false;
 		domain->completed = epoch;
 	}
@@ -562,19 +559,6 @@ void ioasid_rcu_reclaim(struct ioasid_rcu *rcu)
 		try_run(domain, &domain->frees);
 }
 
-/* qsbr: what the thread has seen so far, it holds no more. */
-static void announce(const struct ioasid_rcu *rcu,
-		     struct ioasid_rcu_reader *reader)
-{
-	uint64_t epoch = ioasid_load_acquire(&rcu->epoch);
-
-	if (epoch == ioasid_load_relaxed(&reader->epoch))
-		return;
-	ioasid_store_release(&reader->epoch, epoch);
-	/* Pairs with the fence between new epoch and scan. */
-	ioasid_fence_seq_cst();
-}
-
 int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
@@ -591,7 +575,7 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 	if (!reader)
 		return -ENOMEM;
 	if (rcu->flavour == IOASID_RCU_QSBR)
-		announce(rcu, reader);
+		ioasid_grace_announce(rcu, reader);
 	return 0;
 }
 
@@ -628,7 +612,7 @@ void ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
 		return;
 	reader = find_reader(rcu);
 	if (reader && ioasid_load_relaxed(&reader->epoch))
-		announce(rcu, reader);
+		ioasid_grace_announce(rcu, reader);
 }
 
 void ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
@@ -641,7 +625,7 @@ void ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
 		return;
 	reader = find_reader(rcu);
 	if (reader)
-		ioasid_store_release(&reader->epoch, 0);
+		ioasid_grace_offline(reader);
 }
 
 void ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
@@ -654,7 +638,7 @@ void ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
 		return;
 	reader = find_reader(rcu);
 	if (reader)
-		announce(rcu, reader);
+		ioasid_grace_announce(rcu, reader);
 }
 
 static bool ops_complete(const struct ioasid_rcu_ops *ops)
@@ -702,13 +686,14 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 
 int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 {
-	struct domain *domain = to_domain(rcu);
 	struct ioasid_memory memory;
+	struct domain *domain;
 	uint32_t users;
 	int ret;
 
 	if (!rcu)
 		return 0;
+	domain = to_domain(rcu);
 	ioasid_lock(&domain->lock);
 	users = domain->users;
 	ioasid_unlock(&domain->lock);

@@ -210,12 +210,13 @@ free_space:
 
 int ioasid_space_destroy(struct ioasid_space *public_space)
 {
-	struct space *space = to_space(public_space);
 	struct ioasid_memory memory;
+	struct space *space;
 	int ret;
 
 	if (!public_space)
 		return 0;
+	space = to_space(public_space);
 	/* What the store has retired is freed through the space. */
 	ret = ioasid_rcu_barrier(public_space->rcu);
 	if (ret)
