@@ -11,30 +11,38 @@
 #define ioasid_container_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
+/* A full barrier on every running thread of the process; false: cannot. */
+bool ioasid_membarrier_available(void);
+void ioasid_membarrier(void);
+
 /*
- * A mutex. Updates are short and the lock is most of their cost: Linux gets
- * the three-state futex mutex of Drepper, "Futexes are tricky" (2004), inline.
+ * A mutex. Updates are short and the lock is most of their cost, so Linux gets
+ * one with a single atomic read-modify-write: unlock is a store and a look for
+ * waiters, in that order because a waiter announces itself with a barrier on
+ * all threads (Dice, Huang and Yang, "Asymmetric Dekker Synchronization",
+ * 2001). The look may come after another thread took the lock: a lock is
+ * destroyed only when no call that used it is still running.
  */
 struct ioasid_lock {
 #ifdef __linux__
-	/* 0 free, 1 held, 2 held and perhaps awaited */
-	ioasid_atomic_u32 word;
+	ioasid_atomic_u32 held, waiters;
 #else
 	pthread_mutex_t mutex;
 #endif
 };
 
 #ifdef __linux__
-#define IOASID_LOCK_INIT { { 0 } }
+#define IOASID_LOCK_INIT { { 0 }, { 0 } }
+
+/* Not 0 once waiters are known to be able to use that barrier. */
+extern ioasid_atomic_u32 ioasid_lock_asymmetric;
 
 void ioasid_lock_wait(struct ioasid_lock *lock);
 void ioasid_lock_wake(struct ioasid_lock *lock);
 
 static inline bool ioasid_lock_try(struct ioasid_lock *lock)
 {
-	uint32_t word = 0;
-
-	return ioasid_cas_acq_rel(&lock->word, &word, 1);
+	return !ioasid_exchange_acquire(&lock->held, 1);
 }
 
 static inline void ioasid_lock(struct ioasid_lock *lock)
@@ -45,13 +53,19 @@ static inline void ioasid_lock(struct ioasid_lock *lock)
 
 static inline void ioasid_unlock(struct ioasid_lock *lock)
 {
-	if (ioasid_unlikely(ioasid_exchange_release(&lock->word, 0) == 2))
+	ioasid_store_release(&lock->held, 0);
+	if (ioasid_likely(ioasid_load_relaxed(&ioasid_lock_asymmetric)))
+		ioasid_compiler_barrier();
+	else
+		ioasid_fence_seq_cst();
+	if (ioasid_unlikely(ioasid_load_relaxed(&lock->waiters)))
 		ioasid_lock_wake(lock);
 }
 
 static inline void ioasid_lock_init(struct ioasid_lock *lock)
 {
-	ioasid_store_relaxed(&lock->word, 0);
+	ioasid_store_relaxed(&lock->held, 0);
+	ioasid_store_relaxed(&lock->waiters, 0);
 }
 
 static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
@@ -103,10 +117,6 @@ int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size);
 void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 			       size_t size);
-
-/* A full barrier on every running thread of the process; false: cannot. */
-bool ioasid_membarrier_available(void);
-void ioasid_membarrier(void);
 
 /* Waits a little, longer with each @round. */
 void ioasid_backoff(unsigned int round);

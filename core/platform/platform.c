@@ -129,24 +129,32 @@ void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 }
 
 #ifdef __linux__
+ioasid_atomic_u32 ioasid_lock_asymmetric;
+
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
 	unsigned int spin;
 
 	for (spin = 0; spin < 100; spin++) {
-		if (!ioasid_load_relaxed(&lock->word) && ioasid_lock_try(lock))
+		if (!ioasid_load_relaxed(&lock->held) && ioasid_lock_try(lock))
 			return;
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
 #endif
 	}
-	while (ioasid_exchange_acquire(&lock->word, 2))
-		syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL);
+	ioasid_fetch_add_acq_rel(&lock->waiters, 1u);
+	ioasid_fence_seq_cst();
+	/* From here on an unlock is seen, or sees this waiter. */
+	if (ioasid_membarrier_available())
+		ioasid_membarrier();
+	while (!ioasid_lock_try(lock))
+		syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, 1, NULL);
+	ioasid_fetch_sub_release(&lock->waiters, 1u);
 }
 
 void ioasid_lock_wake(struct ioasid_lock *lock)
 {
-	syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
+	syscall(SYS_futex, &lock->held, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* Commands of membarrier(2); its header is younger than the call. */
@@ -179,6 +187,7 @@ bool ioasid_membarrier_available(void)
 				1 :
 				2;
 		ioasid_store_release(&membarrier_state, state);
+		ioasid_store_release(&ioasid_lock_asymmetric, state == 1);
 	}
 	return state == 1;
 }

@@ -676,9 +676,9 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 	domain->rcu.flavour = config->flavour;
 	domain->rcu.ops = config->ops;
 	domain->rcu.ops_context = config->ops_context;
-	domain->rcu.membarrier = config->flavour == IOASID_RCU_EPOCH &&
-				 !config->no_membarrier &&
-				 ioasid_membarrier_available();
+	domain->rcu.membarrier = ioasid_membarrier_available() &&
+				 config->flavour == IOASID_RCU_EPOCH &&
+				 !config->no_membarrier;
 	domain->rcu.id = ioasid_fetch_add_acq_rel(&last_id, 1) + 1;
 	*rcu = &domain->rcu;
 	return 0;

@@ -33,10 +33,6 @@ typedef struct {
 	__atomic_store_n(&(a)->v, (x), __ATOMIC_RELEASE)
 #define ioasid_exchange_acquire(a, x) \
 	__atomic_exchange_n(&(a)->v, (x), __ATOMIC_ACQUIRE)
-#define ioasid_exchange_release(a, x) \
-	__atomic_exchange_n(&(a)->v, (x), __ATOMIC_RELEASE)
-#define ioasid_exchange_acq_rel(a, x) \
-	__atomic_exchange_n(&(a)->v, (x), __ATOMIC_ACQ_REL)
 #define ioasid_fetch_add_acq_rel(a, x) \
 	__atomic_fetch_add(&(a)->v, (x), __ATOMIC_ACQ_REL)
 #define ioasid_fetch_sub_release(a, x) \
