@@ -64,7 +64,7 @@ static int bitmap_create(struct ioasid_store *store,
 	do {
 		count = (count + 63) / 64;
 		bitmap->words[bitmap->levels++] = (uint32_t)count;
-		words += count;
+		words += (size_t)count;
 	} while (count > 1);
 	bitmap->words_size = words * sizeof(uint64_t);
 	bitmap->slots_size = store->count * sizeof(struct ioasid_slot);

@@ -280,7 +280,8 @@ static uint32_t next_buckets(const struct hash *hash,
 	uint64_t count = (uint64_t)hash->count + table->mask / MOVE_BUCKETS + 2;
 	uint32_t buckets = IOASID_HASH_MIN_BUCKETS;
 
-	while ((uint64_t)buckets * CELLS < count * 2)
+	while (buckets < UINT32_C(1) << 31 &&
+	       (uint64_t)buckets * CELLS < count * 2)
 		buckets *= 2;
 	return buckets;
 }
