@@ -121,6 +121,9 @@ void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 /* Waits a little, longer with each @round. */
 void ioasid_backoff(unsigned int round);
 
+/* Spreads a number over 64 bits: finalizer of Steele et al., SplitMix (2014). */
+uint64_t ioasid_mix(uint64_t number);
+
 /* A number nobody can guess. */
 uint64_t ioasid_random(const void *salt);
 

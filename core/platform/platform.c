@@ -219,6 +219,13 @@ void ioasid_backoff(unsigned int round)
 	nanosleep(&pause, NULL);
 }
 
+uint64_t ioasid_mix(uint64_t number)
+{
+	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+	return number ^ number >> 31;
+}
+
 uint64_t ioasid_random(const void *salt)
 {
 	struct timespec now;
@@ -230,12 +237,8 @@ uint64_t ioasid_random(const void *salt)
 		return number;
 #endif
 	timespec_get(&now, TIME_UTC);
-	number = (uint64_t)(uintptr_t)salt ^ (uint64_t)now.tv_nsec << 32 ^
-		 (uint64_t)now.tv_sec;
-	/* Finalizer of Steele et al., SplitMix (2014). */
-	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
-	return number ^ number >> 31;
+	return ioasid_mix((uint64_t)(uintptr_t)salt ^
+			  (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec);
 }
 
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;

@@ -277,28 +277,35 @@ static void custom_synchronize(struct domain *domain)
 	ioasid_unlock(&domain->lock);
 }
 
+/* qsbr: would a grace period wait for the calling thread? */
+static bool is_online(const struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader;
+
+	if (rcu->flavour != IOASID_RCU_QSBR)
+		return false;
+	reader = find_reader(rcu);
+	return reader && ioasid_load_relaxed(&reader->epoch);
+}
+
 /* The caller is outside of any read section. */
 static void wait_for(struct domain *domain, uint64_t cookie)
 {
 	struct ioasid_rcu *rcu = &domain->rcu;
-	struct ioasid_rcu_reader *reader = NULL;
 	unsigned int round = 0;
+	bool online;
 
 	if (rcu->flavour == IOASID_RCU_CUSTOM &&
 	    !ioasid_rcu_poll(rcu, cookie)) {
 		custom_synchronize(domain);
 		return;
 	}
-	if (rcu->flavour == IOASID_RCU_QSBR) {
-		reader = find_reader(rcu);
-		if (reader && !ioasid_load_relaxed(&reader->epoch))
-			reader = NULL;
-		if (reader)
-			ioasid_rcu_thread_offline(rcu);
-	}
+	online = is_online(rcu);
+	if (online)
+		ioasid_rcu_thread_offline(rcu);
 	while (!ioasid_rcu_poll(rcu, cookie))
 		ioasid_backoff(round++);
-	if (reader)
+	if (online)
 		ioasid_rcu_thread_online(rcu);
 }
 
@@ -470,32 +477,29 @@ static void run_all(struct domain *domain, struct queue *queue)
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = to_domain(rcu);
+	bool online;
 
 	if (wait_refused(rcu))
 		return -EDEADLK;
+	online = is_online(rcu);
+	/* Callbacks of whoever holds the lock may wait for this thread. */
+	if (online)
+		ioasid_rcu_thread_offline(rcu);
 	ioasid_lock(&domain->run_lock);
 	run_all(domain, &domain->frees);
 	run_all(domain, &domain->callbacks);
 	ioasid_unlock(&domain->run_lock);
+	if (online)
+		ioasid_rcu_thread_online(rcu);
 	return 0;
-}
-
-/* Could a wait end a read section that the flavour does not know of? */
-static bool reads_unseen(struct ioasid_rcu *rcu)
-{
-	struct ioasid_rcu_reader *reader;
-
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return false;
-	reader = find_reader(rcu);
-	return reader && ioasid_load_relaxed(&reader->epoch);
 }
 
 int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 {
 	if (ioasid_rcu_pending(rcu) < to_domain(rcu)->pending_limit)
 		return 0;
-	if (reads_unseen(rcu) || ioasid_rcu_barrier(rcu))
+	/* A thread online in qsbr may be reading, unseen. */
+	if (is_online(rcu) || ioasid_rcu_barrier(rcu))
 		return -EAGAIN;
 	return 0;
 }

@@ -107,9 +107,9 @@ static int hash_create(struct ioasid_store *store,
 	hash->rcu = config->rcu;
 	hash->generation = IOASID_GENERATION_START;
 	hash->first = hash->run_end = config->min;
-	hash->multiplier =
-		(config->hash_seed ? config->hash_seed : ioasid_random(hash)) |
-		1;
+	hash->multiplier = ioasid_mix(config->hash_seed ? config->hash_seed :
+							  ioasid_random(hash)) |
+			   1;
 	table = table_alloc(hash, IOASID_HASH_MIN_BUCKETS);
 	if (!table) {
 		ioasid_memory_zeroed_free(&config->memory, hash, sizeof(*hash));

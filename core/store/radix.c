@@ -107,59 +107,47 @@ static bool is_full(const void *node, unsigned int height)
 	return true;
 }
 
+static void *node_alloc(struct radix *radix, unsigned int height)
+{
+	struct radix_leaf *leaf;
+	struct radix_node *node;
+
+	if (height) {
+		node = ioasid_memory_zeroed(&radix->memory, sizeof(*node));
+		if (node)
+			node->radix = radix;
+		return node;
+	}
+	leaf = ioasid_memory_zeroed(&radix->memory, sizeof(*leaf));
+	if (!leaf)
+		return NULL;
+	for (unsigned int i = 0; i < SLOTS; i++)
+		ioasid_slot_init(&leaf->leaf.slot[i], radix->generation);
+	leaf->radix = radix;
+	return leaf;
+}
+
+static void node_free(struct radix *radix, void *node, unsigned int height)
+{
+	ioasid_memory_zeroed_free(&radix->memory, node,
+				  height ? sizeof(struct radix_node) :
+					   sizeof(struct radix_leaf));
+}
+
 static void leaf_rcu_free(struct ioasid_rcu_head *head)
 {
 	struct radix_leaf *leaf =
 		ioasid_container_of(head, struct radix_leaf, leaf.u.rcu);
-	const struct ioasid_memory *memory = &leaf->radix->memory;
 
-	memory->free(memory->context, leaf, sizeof(*leaf));
+	node_free(leaf->radix, leaf, 0);
 }
 
 static void node_rcu_free(struct ioasid_rcu_head *head)
 {
 	struct radix_node *node =
 		ioasid_container_of(head, struct radix_node, node.rcu);
-	const struct ioasid_memory *memory = &node->radix->memory;
 
-	memory->free(memory->context, node, sizeof(*node));
-}
-
-static void *leaf_alloc(struct radix *radix)
-{
-	struct radix_leaf *leaf =
-		radix->memory.alloc(radix->memory.context, sizeof(*leaf));
-
-	if (!leaf)
-		return NULL;
-	for (unsigned int i = 0; i < SLOTS; i++)
-		ioasid_slot_init(&leaf->leaf.slot[i], radix->generation);
-	leaf->leaf.u.occupied = 0;
-	leaf->radix = radix;
-	return leaf;
-}
-
-static void *node_alloc(struct radix *radix)
-{
-	struct radix_node *node =
-		radix->memory.alloc(radix->memory.context, sizeof(*node));
-
-	if (!node)
-		return NULL;
-	for (unsigned int i = 0; i < FANOUT; i++)
-		ioasid_store_relaxed(&node->node.child[i], NULL);
-	for (unsigned int i = 0; i < (FANOUT + 63) / 64; i++)
-		node->node.full[i] = 0;
-	node->node.children = 0;
-	node->radix = radix;
-	return node;
-}
-
-static void node_free(struct radix *radix, void *node, unsigned int height)
-{
-	radix->memory.free(radix->memory.context, node,
-			   height ? sizeof(struct radix_node) :
-				    sizeof(struct radix_leaf));
+	node_free(node->radix, node, 1);
 }
 
 static void node_retire(struct radix *radix, void *node, unsigned int height)
@@ -328,7 +316,7 @@ static int extend(struct ioasid_store *store, ioasid_t id)
 	for (h = missing; h--;)
 		at[count++] = h;
 	for (unsigned int i = 0; i < count; i++) {
-		fresh[i] = at[i] ? node_alloc(radix) : leaf_alloc(radix);
+		fresh[i] = node_alloc(radix, at[i]);
 		if (!fresh[i]) {
 			while (i--)
 				node_free(radix, fresh[i], at[i]);

