@@ -210,8 +210,6 @@ static bool advance(struct domain *domain, uint64_t cookie)
 {
 	uint64_t epoch;
 
-	if (domain->rcu.flavour == IOASID_RCU_NONE)
-		return !domain->rcu.nesting;
 	if (domain->rcu.flavour == IOASID_RCU_CUSTOM) {
 		if (domain->rcu.ops->poll)
 			return domain->rcu.ops->poll(domain->rcu.ops_context,
@@ -225,7 +223,7 @@ static bool advance(struct domain *domain, uint64_t cookie)
 			if (domain->rcu.membarrier)
 				ioasid_membarrier();
 		}
-		if (!readers_gone(domain, epoch))
+		if (domain->rcu.nesting || !readers_gone(domain, epoch))
 			return false;
 		domain->completed = epoch;
 	}

@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-/* IDs that for_each() looks up at a time: with memory, and without. */
-#define WALK_IDS 256
-#define WALK_IDS_FEW 64
+/* IDs that a walk takes from the store at a time if it has no memory. */
+#define WALK_IDS 64
 
 /*
  * IDs whose generation turned, linked through their slots' private pointers:
@@ -589,23 +588,43 @@ static int visit(const struct ioasid_space *space, const struct ioasid_set *set,
 	return ret;
 }
 
-static int walk(struct space *space, const struct ioasid_set *set, ioasid_t min,
-		ioasid_t max, ioasid_t *ids, size_t room,
-		int (*func)(ioasid_t id, void *data, void *arg), void *arg)
-{
-	const struct ioasid_store *store = &space->space.store;
-	size_t count = room;
-	int ret = 0;
+/* Room for IDs on a walk: as many as the store likes, or @few. */
+struct walk_buffer {
+	ioasid_t few[WALK_IDS], *ids;
+	size_t room;
+};
 
-	while (min <= max && count == room && !ret) {
-		space_lock(space);
-		count = store->ops->occupied(store, min, max, ids, room);
-		space_unlock(space);
-		ret = visit(&space->space, set, ids, count, func, arg);
-		if (count)
-			min = ids[count - 1] + 1;
+static void walk_begin(struct space *space, struct walk_buffer *buffer,
+		       size_t count)
+{
+	struct ioasid_memory memory = counted_memory(space);
+
+	buffer->ids = NULL;
+	/* One more, so that the last call comes back short. */
+	buffer->room = count + 1;
+	if (space->space.store.ops->occupied_in_bulk && buffer->room > WALK_IDS)
+		buffer->ids = memory.alloc(memory.context,
+					   buffer->room * sizeof(ioasid_t));
+	if (!buffer->ids) {
+		buffer->ids = buffer->few;
+		buffer->room = WALK_IDS;
 	}
-	return ret;
+}
+
+static void walk_end(struct space *space, struct walk_buffer *buffer)
+{
+	struct ioasid_memory memory = counted_memory(space);
+
+	if (buffer->ids != buffer->few)
+		memory.free(memory.context, buffer->ids,
+			    buffer->room * sizeof(ioasid_t));
+}
+
+/* Locked. */
+static size_t occupied_count(const struct space *space)
+{
+	return (size_t)space->stats.live + space->stats.pending +
+	       space->stats.quarantined;
 }
 
 int ioasid_space_for_each(struct ioasid_space *public_space,
@@ -614,10 +633,11 @@ int ioasid_space_for_each(struct ioasid_space *public_space,
 			  int (*func)(ioasid_t id, void *data, void *arg),
 			  void *arg)
 {
+	const struct ioasid_store *store = &public_space->store;
 	struct space *space = to_space(public_space);
-	struct ioasid_memory memory = counted_memory(space);
-	ioasid_t few[WALK_IDS_FEW], *ids;
-	int ret;
+	struct walk_buffer buffer;
+	size_t count;
+	int ret = 0;
 
 	if (min > max)
 		return -EINVAL;
@@ -625,11 +645,20 @@ int ioasid_space_for_each(struct ioasid_space *public_space,
 		min = space->min;
 	if (max > space->max)
 		max = space->max;
-	ids = memory.alloc(memory.context, WALK_IDS * sizeof(*ids));
-	ret = walk(space, set, min, max, ids ? ids : few,
-		   ids ? WALK_IDS : WALK_IDS_FEW, func, arg);
-	if (ids)
-		memory.free(memory.context, ids, WALK_IDS * sizeof(*ids));
+	space_lock(space);
+	walk_begin(space, &buffer, occupied_count(space));
+	count = buffer.room;
+	while (min <= max && count == buffer.room && !ret) {
+		count = store->ops->occupied(store, min, max, buffer.ids,
+					     buffer.room);
+		space_unlock(space);
+		ret = visit(public_space, set, buffer.ids, count, func, arg);
+		if (count)
+			min = buffer.ids[count - 1] + 1;
+		space_lock(space);
+	}
+	walk_end(space, &buffer);
+	space_unlock(space);
 	return ret;
 }
 
@@ -677,20 +706,26 @@ static const char *check_slot(struct space *space, ioasid_t id,
 static const char *check_ids(struct space *space, struct tally *tally)
 {
 	const struct ioasid_store *store = &space->space.store;
-	ioasid_t ids[WALK_IDS], min = space->min;
+	struct walk_buffer buffer;
+	ioasid_t min = space->min;
 	const char *reason = NULL;
-	size_t count = WALK_IDS;
+	size_t count;
 
-	while (count == WALK_IDS && min <= space->max && !reason) {
-		count = store->ops->occupied(store, min, space->max, ids,
-					     WALK_IDS);
+	walk_begin(space, &buffer, occupied_count(space));
+	count = buffer.room;
+	while (count == buffer.room && min <= space->max && !reason) {
+		count = store->ops->occupied(store, min, space->max, buffer.ids,
+					     buffer.room);
 		for (size_t i = 0; i < count && !reason; i++) {
-			if (ids[i] < min || ids[i] > space->max)
-				return "store: IDs not ascending in range";
-			min = ids[i] + 1;
-			reason = check_slot(space, ids[i], tally);
+			if (buffer.ids[i] < min || buffer.ids[i] > space->max)
+				reason = "store: IDs not ascending in range";
+			else
+				reason =
+					check_slot(space, buffer.ids[i], tally);
+			min = buffer.ids[i] + 1;
 		}
 	}
+	walk_end(space, &buffer);
 	return reason;
 }
 

@@ -566,4 +566,5 @@ const struct ioasid_store_ops ioasid_hash_ops = {
 	.release = hash_release,
 	.occupied = hash_occupied,
 	.validate = hash_validate,
+	.occupied_in_bulk = true,
 };

@@ -248,8 +248,8 @@ int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
  *
  * Context: takes the space's lock in between; may be called in a read section.
  * Return: 0; -EINVAL min > max; what @func returned if not 0.
- * Complexity: bitmap the range, 64 IDs a step; radix the nodes; hash the
- * table for every 256 IDs (every 64 without memory).
+ * Complexity: bitmap the range, 64 IDs a step; radix the nodes; hash the table
+ * and n log n for n live IDs, without memory for them the table for every 64.
  */
 int ioasid_space_for_each(struct ioasid_space *space,
 			  const struct ioasid_set *set, ioasid_t min,
@@ -274,7 +274,7 @@ void ioasid_space_stats(struct ioasid_space *space, struct ioasid_stats *stats);
  * Context: takes the space's lock, for long. Callers of get and put must be
  * at rest. May be called in a read section.
  * Return: true if all is well.
- * Complexity: linear in the range (bitmap) or the memory held.
+ * Complexity: as a walk over all IDs, and linear in the memory held.
  */
 bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
 

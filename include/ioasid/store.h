@@ -75,6 +75,8 @@ struct ioasid_store_config {
  *            lowest first; the number written. May leave out none below the
  *            last it writes
  * @validate: is the structure whole? If not, say why in @reason
+ * @occupied_in_bulk: each call of @occupied passes over everything, so ask it
+ *            for all IDs at once if there is memory
  *
  * All but @find run under the space's lock; what readers may still see goes to
  * ioasid_rcu_retire(). A slot stays where it is while
@@ -92,6 +94,7 @@ struct ioasid_store_ops {
 	size_t (*occupied)(const struct ioasid_store *store, ioasid_t min,
 			   ioasid_t max, ioasid_t *ids, size_t count);
 	bool (*validate)(const struct ioasid_store *store, const char **reason);
+	bool occupied_in_bulk;
 };
 
 /* The part lookups read. */
