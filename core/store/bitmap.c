@@ -14,6 +14,7 @@ struct bitmap {
 	unsigned int levels;
 	uint32_t words[LEVELS];
 	uint64_t *level[LEVELS];
+	struct ioasid_slot *slots;
 	size_t slots_size, words_size;
 };
 
@@ -25,9 +26,8 @@ static void bitmap_destroy(struct ioasid_store *store)
 	if (bitmap->level[0])
 		ioasid_memory_zeroed_free(&memory, bitmap->level[0],
 					  bitmap->words_size);
-	if (ioasid_load_relaxed(&store->root))
-		ioasid_memory_zeroed_free(&memory,
-					  ioasid_load_relaxed(&store->root),
+	if (bitmap->slots)
+		ioasid_memory_zeroed_free(&memory, bitmap->slots,
 					  bitmap->slots_size);
 	ioasid_memory_zeroed_free(&memory, bitmap, sizeof(*bitmap));
 }
@@ -73,11 +73,15 @@ static int bitmap_create(struct ioasid_store *store,
 	slots = level ? ioasid_memory_zeroed(&config->memory,
 					     bitmap->slots_size) :
 			NULL;
-	ioasid_store_relaxed(&store->root, slots);
+	bitmap->slots = slots;
 	if (!slots) {
 		bitmap_destroy(store);
 		return -ENOMEM;
 	}
+	ioasid_store_relaxed(
+		&store->root,
+		(void *)((uintptr_t)slots -
+			 store->first * (uintptr_t)sizeof(*slots)));
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
 		bitmap->level[i] = level;
 		level += bitmap->words[i];
@@ -188,7 +192,7 @@ static bool bitmap_validate(const struct ioasid_store *store,
 			    const char **reason)
 {
 	const struct bitmap *bitmap = store->impl;
-	const struct ioasid_slot *slots = ioasid_load_relaxed(&store->root);
+	const struct ioasid_slot *slots = bitmap->slots;
 	uint32_t bits = store->count;
 
 	for (uint32_t i = 0; i < store->count; i++) {

@@ -103,7 +103,10 @@ struct ioasid_store {
 	/* bitmap: the first ID and the number of IDs */
 	ioasid_t first;
 	uint32_t count;
-	/* bitmap: slots; radix: root node | height; hash: table */
+	/*
+	 * bitmap: where the slot of ID 0 is or would be; radix: root node and
+	 * height; hash: table
+	 */
 	ioasid_atomic_ptr root;
 	const struct ioasid_store_ops *ops;
 	/* for updates */
@@ -113,13 +116,14 @@ struct ioasid_store {
 inline struct ioasid_slot *ioasid_bitmap_find(const struct ioasid_store *store,
 					      ioasid_t id)
 {
-	struct ioasid_slot *slots;
-	uint32_t offset = id - store->first;
+	uintptr_t origin = (uintptr_t)ioasid_load_relaxed(&store->root);
 
-	if (ioasid_unlikely(offset >= store->count))
+	if (ioasid_unlikely(id - store->first >= store->count))
 		return NULL;
-	slots = (struct ioasid_slot *)ioasid_load_relaxed(&store->root);
-	return &slots[offset];
+	/* From where ID 0 would be: one subtraction less before the load. */
+	return (struct ioasid_slot *)(origin +
+				      id * (uintptr_t)sizeof(
+						   struct ioasid_slot));
 }
 
 #define IOASID_RADIX_FANOUT (1u << IOASID_RADIX_NODE_BITS)
