@@ -282,72 +282,62 @@ static bool walk(const struct ioasid_store *store, ioasid_t id,
 }
 
 /*
- * Adds the nodes missing on the way to @id. All are allocated before the
- * first is linked, so that -ENOMEM leaves the tree as it was.
+ * Adds the nodes missing on the way to @id: roots above the present one until
+ * the ID fits, then what is missing below. All are allocated before the first
+ * is linked, so that -ENOMEM leaves the tree as it was.
  */
 static int extend(struct ioasid_store *store, ioasid_t id)
 {
-	unsigned int height = root_height(store), top, missing, h;
+	unsigned int height = root_height(store), roots = 0, below, top, i, h;
 	struct radix *radix = store->impl;
-	void *node = root_node(store), *fresh[2 * HEIGHT_MAX + 2], *child;
-	unsigned int at[2 * HEIGHT_MAX + 2], count = 0, used = 0;
+	void *node = root_node(store), *child, *fresh[2 * HEIGHT_MAX + 2];
+	struct ioasid_radix_node *parent;
 
 	top = node ? height : 0;
 	while (!fits(id, top))
-		at[count++] = ++top;
-	/* Where the way down leaves what exists. */
-	missing = top;
-	if (node && top == height) {
-		while (missing) {
-			child = child_of(node, child_index(id, missing));
-			if (!child)
-				break;
+		top++;
+	below = top;
+	if (!node)
+		below++;
+	else if (top > height)
+		roots = top - height;
+	else
+		while ((child = child_of(node, child_index(id, below)))) {
 			node = child;
-			missing--;
+			below--;
 		}
-	} else if (!node && !top) {
-		missing = 1;
+	for (i = 0; i < roots + below; i++) {
+		h = i < roots ? height + 1 + i : roots + below - 1 - i;
+		fresh[i] = node_alloc(radix, h);
+		if (fresh[i])
+			continue;
+		/* The leaf is last: all before it are nodes. */
+		while (i--)
+			node_free(radix, fresh[i], 1);
+		return -ENOMEM;
 	}
-	if (!root_node(store) && top) {
-		/* The new roots are one: only the topmost is needed. */
-		at[0] = top;
-		count = 1;
-	}
-	for (h = missing; h--;)
-		at[count++] = h;
-	for (unsigned int i = 0; i < count; i++) {
-		fresh[i] = node_alloc(radix, at[i]);
-		if (!fresh[i]) {
-			while (i--)
-				node_free(radix, fresh[i], at[i]);
-			return -ENOMEM;
-		}
-	}
-	node = root_node(store);
-	if (!node) {
-		node = fresh[used++];
-		set_root(store, node, top);
-		height = top;
-	}
-	for (; height < top; height++) {
-		struct ioasid_radix_node *root = fresh[used++];
 
-		root->children = 1;
-		root->full[0] = is_full(node, height);
-		ioasid_store_relaxed(&root->child[0], node);
-		set_root(store, root, height + 1);
-		node = root;
+	node = root_node(store);
+	for (i = 0; i < roots; i++, height++) {
+		parent = fresh[i];
+		parent->children = 1;
+		parent->full[0] = is_full(node, height);
+		ioasid_store_relaxed(&parent->child[0], node);
+		set_root(store, parent, height + 1);
+		node = parent;
+	}
+	if (!node) {
+		node = fresh[i++];
+		set_root(store, node, top);
 	}
 	for (h = top; h; h--) {
-		struct ioasid_radix_node *parent = node;
-		unsigned int index = child_index(id, h);
-
-		node = child_of(parent, index);
-		if (!node) {
-			node = fresh[used++];
-			parent->children++;
-			ioasid_store_release(&parent->child[index], node);
-		}
+		parent = node;
+		node = child_of(parent, child_index(id, h));
+		if (node)
+			continue;
+		node = fresh[i++];
+		parent->children++;
+		ioasid_store_release(&parent->child[child_index(id, h)], node);
 	}
 	return 0;
 }
