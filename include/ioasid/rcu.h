@@ -239,8 +239,8 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
  * ioasid_rcu_thread_register - make the calling thread known to a domain
  * @rcu: domain
  *
- * Required before the first lookup with qsbr, whose thread is online from
- * here on. Others register on first use; then this only moves the cost.
+ * Required with qsbr before the first lookup, get, put or walk; the thread is
+ * online from here on. Others register on first use; then this only moves the cost.
  * A thread that exits is unregistered.
  *
  * Context: takes the domain's lock; not in a signal handler.
