@@ -32,6 +32,7 @@ extern inline void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu);
 
 extern inline struct ioasid_slot *
 ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id);
+extern inline void *ioasid_radix_child(void *node, uint32_t index);
 extern inline struct ioasid_slot *
 ioasid_radix_find(const struct ioasid_store *store, ioasid_t id);
 extern inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,

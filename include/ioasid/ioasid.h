@@ -111,8 +111,8 @@ int ioasid_set_data(ioasid_t ioasid, void *data);
  * Return: the private pointer; NULL @getter said no, or there is no data; an
  * error pointer: -ENOENT unknown, -EACCES another set's.
  */
-inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
-			 bool (*getter)(void *data))
+IOASID_INLINE void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
+				bool (*getter)(void *data))
 {
 	const struct ioasid_space *space =
 		(const struct ioasid_space *)ioasid_load_acquire(

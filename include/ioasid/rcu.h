@@ -127,8 +127,8 @@ extern IOASID_TLS struct ioasid_rcu_thread ioasid_rcu_current;
 void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu);
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu);
 
-inline void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
-				   struct ioasid_rcu_reader *reader)
+IOASID_INLINE void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
+					  struct ioasid_rcu_reader *reader)
 {
 	if (ioasid_unlikely(ioasid_load_relaxed(&reader->epoch) != 0)) {
 		reader->nesting++;
@@ -143,7 +143,7 @@ inline void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
 		ioasid_fence_seq_cst();
 }
 
-inline void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
+IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
 {
 	if (ioasid_unlikely(reader->nesting != 0))
 		reader->nesting--;
@@ -163,7 +163,7 @@ inline void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
  * turns. If there is no memory to register, the section is counted in the
  * domain: slower, equally safe.
  */
-inline void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
+IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
 	switch (rcu->flavour) {
 	case IOASID_RCU_EPOCH:
@@ -189,7 +189,7 @@ inline void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
  *
  * Context: inside a read section of the same thread. Wait-free.
  */
-inline void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
+IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
 {
 	switch (rcu->flavour) {
 	case IOASID_RCU_EPOCH:

@@ -80,7 +80,7 @@ inline uint32_t ioasid_state_generation(ioasid_state_t state)
 	return (uint32_t)(state >> IOASID_GENERATION_SHIFT);
 }
 
-inline uint32_t ioasid_state_set(ioasid_state_t state)
+IOASID_INLINE uint32_t ioasid_state_set(ioasid_state_t state)
 {
 	return (uint32_t)(state >> IOASID_SET_SHIFT) & IOASID_SETS_MAX;
 }
@@ -90,7 +90,7 @@ inline uint32_t ioasid_state_refs(ioasid_state_t state)
 	return (uint32_t)((state & IOASID_STATE_REFS) >> IOASID_REFS_SHIFT);
 }
 
-inline bool ioasid_state_moved(ioasid_state_t state)
+IOASID_INLINE bool ioasid_state_moved(ioasid_state_t state)
 {
 	return (state & (IOASID_STATE_REFS | IOASID_STATE_LIVE)) ==
 	       IOASID_STATE_MOVED;
@@ -131,8 +131,8 @@ inline bool ioasid_generation_turns(uint32_t generation)
  * Return: 0; -ENOENT not live; -EACCES owned by another set; -EAGAIN the slot
  * has moved to the next table of its store. @data is written only for 0.
  */
-inline int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
-			    void **data)
+IOASID_INLINE int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
+				   void **data)
 {
 	ioasid_state_t state, again;
 	void *private_data;

@@ -283,8 +283,8 @@ int ioasid_space_read_moved(const struct ioasid_space *space, uint32_t set,
 			    ioasid_t id, void **data);
 
 /* What ioasid_slot_read() has to look for. */
-inline uint32_t ioasid_set_index(const struct ioasid_space *space,
-				 const struct ioasid_set *set)
+IOASID_INLINE uint32_t ioasid_set_index(const struct ioasid_space *space,
+					const struct ioasid_set *set)
 {
 	if (!set)
 		return IOASID_SET_ANY;
@@ -307,19 +307,24 @@ inline uint32_t ioasid_set_index(const struct ioasid_space *space,
  * Complexity: bitmap one load, radix one a level, hash one cache line as a
  * rule.
  */
-inline int ioasid_space_find_rcu(const struct ioasid_space *space,
-				 const struct ioasid_set *set, ioasid_t id,
-				 void **data)
+IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
+					const struct ioasid_set *set,
+					ioasid_t id, void **data)
 {
 	uint32_t index = ioasid_set_index(space, set);
 	struct ioasid_slot *slot = ioasid_store_find(&space->store, id);
+	/* Not @data itself: that would have to live in memory. */
+	void *moved = NULL;
 	int ret;
 
 	if (ioasid_unlikely(!slot))
 		return -ENOENT;
 	ret = ioasid_slot_read(slot, index, data);
-	if (ioasid_unlikely(ret == -EAGAIN))
-		return ioasid_space_read_moved(space, index, id, data);
+	if (ioasid_unlikely(ret == -EAGAIN)) {
+		ret = ioasid_space_read_moved(space, index, id, &moved);
+		if (!ret)
+			*data = moved;
+	}
 	return ret;
 }
 
@@ -343,9 +348,9 @@ bool ioasid_space_call_getter(const struct ioasid_space *space,
  * Context: any; wait-free but for @getter and a thread's first use.
  * Return: 0; -ENOENT unknown; -EACCES another set's.
  */
-inline int ioasid_space_find(const struct ioasid_space *space,
-			     const struct ioasid_set *set, ioasid_t id,
-			     bool (*getter)(void *data), void **data)
+IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
+				    const struct ioasid_set *set, ioasid_t id,
+				    bool (*getter)(void *data), void **data)
 {
 	int ret;
 

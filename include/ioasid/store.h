@@ -113,8 +113,8 @@ struct ioasid_store {
 	void *impl;
 };
 
-inline struct ioasid_slot *ioasid_bitmap_find(const struct ioasid_store *store,
-					      ioasid_t id)
+IOASID_INLINE struct ioasid_slot *
+ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id)
 {
 	uintptr_t origin = (uintptr_t)ioasid_load_relaxed(&store->root);
 
@@ -149,9 +149,16 @@ struct ioasid_radix_node {
 	struct ioasid_rcu_head rcu;
 };
 
-inline struct ioasid_slot *ioasid_radix_find(const struct ioasid_store *store,
-					     ioasid_t id)
+IOASID_INLINE void *ioasid_radix_child(void *node, uint32_t index)
 {
+	return ioasid_load_acquire(
+		&((struct ioasid_radix_node *)node)->child[index]);
+}
+
+IOASID_INLINE struct ioasid_slot *
+ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
+{
+	const uint32_t mask = IOASID_RADIX_FANOUT - 1;
 	uintptr_t root = (uintptr_t)ioasid_load_acquire(&store->root);
 	unsigned int height = (unsigned int)(root & IOASID_RADIX_HEIGHT);
 	unsigned int shift =
@@ -160,15 +167,24 @@ inline struct ioasid_slot *ioasid_radix_find(const struct ioasid_store *store,
 
 	if (ioasid_unlikely((uint64_t)id >> shift || !node))
 		return NULL;
-	while (height--) {
-		shift -= IOASID_RADIX_NODE_BITS;
-		node = ioasid_load_acquire(
-			&((struct ioasid_radix_node *)node)
-				 ->child[id >> shift &
-					 (IOASID_RADIX_FANOUT - 1)]);
+	/* The heights of a 20-bit space, by constant shifts. */
+	if (ioasid_likely(height == 1)) {
+		node = ioasid_radix_child(node, id >> IOASID_RADIX_LEAF_BITS);
+	} else if (ioasid_likely(height == 2)) {
+		shift = IOASID_RADIX_LEAF_BITS + IOASID_RADIX_NODE_BITS;
+		node = ioasid_radix_child(node, id >> shift);
 		if (ioasid_unlikely(!node))
 			return NULL;
+		node = ioasid_radix_child(node,
+					  id >> IOASID_RADIX_LEAF_BITS & mask);
+	} else {
+		while (height-- && node) {
+			shift -= IOASID_RADIX_NODE_BITS;
+			node = ioasid_radix_child(node, id >> shift & mask);
+		}
 	}
+	if (ioasid_unlikely(!node))
+		return NULL;
 	return &((struct ioasid_radix_leaf *)node)
 			->slot[id & (IOASID_RADIX_SLOTS - 1)];
 }
@@ -206,8 +222,8 @@ struct ioasid_hash_table {
  * run of IDs in twelve badly clustered. The fold and multiply is the round of
  * the finalizer of MurmurHash3.
  */
-inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
-				  ioasid_t id)
+IOASID_INLINE uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
+					 ioasid_t id)
 {
 	uint64_t hash = id * table->multiplier;
 
@@ -215,7 +231,7 @@ inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
 	return (uint32_t)(hash >> table->shift);
 }
 
-inline struct ioasid_slot *
+IOASID_INLINE struct ioasid_slot *
 ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id)
 {
 	uint32_t key = id + 1, index = ioasid_hash_index(table, id);
@@ -244,8 +260,8 @@ ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id)
 struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
 					   ioasid_t id);
 
-inline struct ioasid_slot *ioasid_hash_find(const struct ioasid_store *store,
-					    ioasid_t id)
+IOASID_INLINE struct ioasid_slot *
+ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 {
 	const struct ioasid_hash_table *table =
 		(const struct ioasid_hash_table *)ioasid_load_acquire(
@@ -265,8 +281,8 @@ inline struct ioasid_slot *ioasid_hash_find(const struct ioasid_store *store,
  * Context: read section or the space's lock. Wait-free.
  * Return: a slot, vacant or not, or NULL.
  */
-inline struct ioasid_slot *ioasid_store_find(const struct ioasid_store *store,
-					     ioasid_t id)
+IOASID_INLINE struct ioasid_slot *
+ioasid_store_find(const struct ioasid_store *store, ioasid_t id)
 {
 	switch (store->kind) {
 	case IOASID_STORE_BITMAP:

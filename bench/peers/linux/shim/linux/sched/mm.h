@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHIM_LINUX_SCHED_MM_H
+#define SHIM_LINUX_SCHED_MM_H
+
+#define might_alloc(flags) ((void)(flags))
+
+#endif
