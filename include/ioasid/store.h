@@ -151,6 +151,9 @@ struct ioasid_radix_node {
 
 IOASID_INLINE void *ioasid_radix_child(void *node, uint32_t index)
 {
+	/* Said for the compiler, which warns about IDs it knows. */
+	if (index >= IOASID_RADIX_FANOUT)
+		__builtin_unreachable();
 	return ioasid_load_acquire(
 		&((struct ioasid_radix_node *)node)->child[index]);
 }
