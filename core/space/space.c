@@ -16,7 +16,7 @@
  */
 struct quarantine {
 	ioasid_t waiting, fresh;
-	uint64_t cookie;
+	uint64_t cookie, fresh_cookie;
 };
 
 struct space {
@@ -311,7 +311,7 @@ static void quarantine_reap(struct space *space)
 			return;
 		quarantine->waiting = quarantine->fresh;
 		quarantine->fresh = INVALID_IOASID;
-		quarantine->cookie = ioasid_rcu_start_poll(rcu);
+		quarantine->cookie = quarantine->fresh_cookie;
 	}
 	if (!ioasid_rcu_poll(rcu, quarantine->cookie))
 		return;
@@ -350,6 +350,8 @@ static void vacate(struct space *space, ioasid_t id, struct ioasid_slot *slot)
 	ioasid_store_release(&slot->private_data,
 			     link_to(space->quarantine.fresh));
 	space->quarantine.fresh = id;
+	space->quarantine.fresh_cookie =
+		ioasid_rcu_start_poll(space->space.rcu);
 	space->stats.quarantined++;
 }
 

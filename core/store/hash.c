@@ -402,8 +402,7 @@ static void hash_release(struct ioasid_store *store, ioasid_t id)
 	struct hash *hash = store->impl;
 	struct place place;
 
-	if (!find_place(store, id, &place))
-		return;
+	find_place(store, id, &place);
 	place.bucket->occupied &= ~(1u << place.cell);
 	hash->count--;
 	add_hole(hash, id);

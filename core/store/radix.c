@@ -390,30 +390,26 @@ static void lower_root(struct ioasid_store *store)
 	}
 }
 
-/* Takes @id's leaf out of the tree if it is empty, and what empties above. */
+/*
+ * Takes @id's leaf out of the tree if it is empty, and what empties above.
+ * Another leaf stays, so the root does not empty.
+ */
 static void prune(struct ioasid_store *store, ioasid_t id)
 {
-	struct radix *radix = store->impl;
 	struct ioasid_radix_node *parent;
-	unsigned int height;
+	unsigned int height = 0;
 	struct path path;
 
 	if (!walk(store, id, &path) ||
 	    ((struct ioasid_radix_leaf *)path.node[0])->u.occupied)
 		return;
-	for (height = 0; height < path.height; height++) {
+	do {
 		parent = path.node[height + 1];
 		ioasid_store_release(
 			&parent->child[child_index(id, height + 1)], NULL);
-		node_retire(radix, path.node[height], height);
-		if (--parent->children)
-			break;
-	}
-	if (height == path.height) {
-		set_root(store, NULL, 0);
-		node_retire(radix, path.node[height], height);
-		return;
-	}
+		node_retire(store->impl, path.node[height], height);
+		height++;
+	} while (!--parent->children);
 	lower_root(store);
 }
 

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults that the harness has to notice: wrappers of the real store. */
+#include "fuzz/faults.h"
+
+#include <string.h>
+
+extern const struct ioasid_store_ops ioasid_hash_ops;
+
+static const struct ioasid_store_ops *const real = &ioasid_hash_ops;
+static struct ioasid_store_ops faulty;
+static uint32_t calls;
+
+/* The lowest vacant ID but one. */
+static int claim_second(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+			ioasid_t *id, struct ioasid_slot **slot)
+{
+	int ret = real->claim(store, min, max, id, slot);
+	ioasid_t first = *id;
+
+	if (ret || first == max)
+		return ret;
+	ret = real->claim(store, first + 1, max, id, slot);
+	real->release(store, first);
+	return ret;
+}
+
+/* Refuses the highest ID of a range. */
+static int claim_short(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		       ioasid_t *id, struct ioasid_slot **slot)
+{
+	if (min == max)
+		return -ENOSPC;
+	return real->claim(store, min, max - 1, id, slot);
+}
+
+/* Runs out of memory now and then though there is some. */
+static int claim_nomem(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		       ioasid_t *id, struct ioasid_slot **slot)
+{
+	if (++calls % 8 == 0)
+		return -ENOMEM;
+	return real->claim(store, min, max, id, slot);
+}
+
+/* Hands out an ID in quarantine: occupied, its slot vacant. */
+static int claim_turned(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+			ioasid_t *id, struct ioasid_slot **slot)
+{
+	ioasid_t ids[8];
+	size_t count = real->occupied(store, min, max, ids, 8);
+
+	for (size_t i = 0; i < count; i++) {
+		*slot = real->find(store, ids[i]);
+		*id = ids[i];
+		if (!(ioasid_load_relaxed(&(*slot)->state) &
+		      ~IOASID_STATE_GENERATION))
+			return 0;
+	}
+	return real->claim(store, min, max, id, slot);
+}
+
+/* Forgets to give an ID back. */
+static void release_nothing(struct ioasid_store *store, ioasid_t id)
+{
+	if (++calls % 8)
+		real->release(store, id);
+}
+
+/* A slot with another owner. */
+static struct ioasid_slot *find_owner(const struct ioasid_store *store,
+				      ioasid_t id)
+{
+	struct ioasid_slot *slot = real->find(store, id);
+	static struct ioasid_slot wrong;
+	ioasid_state_t state;
+
+	if (!slot)
+		return NULL;
+	state = ioasid_load_relaxed(&slot->state);
+	if (ioasid_state_set(state) != 2 || !(state & IOASID_STATE_LIVE))
+		return slot;
+	wrong = *slot;
+	ioasid_store_relaxed(&wrong.state,
+			     ioasid_state_make(ioasid_state_generation(state),
+					       1, ioasid_state_refs(state),
+					       true));
+	return &wrong;
+}
+
+/* Leaves out an ID of a walk. */
+static size_t occupied_less(const struct ioasid_store *store, ioasid_t min,
+			    ioasid_t max, ioasid_t *ids, size_t count)
+{
+	size_t found = real->occupied(store, min, max, ids, count);
+
+	return found > 4 && found < count ? found - 1 : found;
+}
+
+static int create_real(struct ioasid_store *store,
+		       const struct ioasid_store_config *config)
+{
+	calls = 0;
+	return real->create(store, config);
+}
+
+/* Keeps some memory for ever. */
+static int create_leak(struct ioasid_store *store,
+		       const struct ioasid_store_config *config)
+{
+	int ret = real->create(store, config);
+
+	if (!ret && config->memory.alloc(config->memory.context, 8))
+		calls++;
+	return ret;
+}
+
+/* A grace period that ends at once. */
+static uint32_t nesting;
+
+static void lock(void *context)
+{
+	(void)context;
+	nesting++;
+}
+
+static void unlock(void *context)
+{
+	(void)context;
+	nesting--;
+}
+
+static void synchronize(void *context)
+{
+	(void)context;
+}
+
+static bool held(void *context)
+{
+	(void)context;
+	return nesting != 0;
+}
+
+static uint64_t start_poll(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+static bool poll(void *context, uint64_t cookie)
+{
+	(void)context;
+	(void)cookie;
+	return true;
+}
+
+const struct ioasid_rcu_ops fault_rcu = {
+	.read_lock = lock,
+	.read_unlock = unlock,
+	.synchronize = synchronize,
+	.read_held = held,
+	.start_poll = start_poll,
+	.poll = poll,
+};
+
+const struct ioasid_store_ops *fault_store(const char *name)
+{
+	faulty = *real;
+	faulty.create = create_real;
+	if (!strcmp(name, "second"))
+		faulty.claim = claim_second;
+	else if (!strcmp(name, "short"))
+		faulty.claim = claim_short;
+	else if (!strcmp(name, "nomem"))
+		faulty.claim = claim_nomem;
+	else if (!strcmp(name, "turned"))
+		faulty.claim = claim_turned;
+	else if (!strcmp(name, "release"))
+		faulty.release = release_nothing;
+	else if (!strcmp(name, "owner"))
+		faulty.find = find_owner;
+	else if (!strcmp(name, "occupied"))
+		faulty.occupied = occupied_less;
+	else if (!strcmp(name, "leak"))
+		faulty.create = create_leak;
+	else
+		return NULL;
+	return &faulty;
+}

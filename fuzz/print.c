@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* What ran on one store, as a C program that runs it again. */
+#include "fuzz/harness.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+static const char *error_name(int ret)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} names[] = {
+#define NAME(error) { error, "-" #error }
+		NAME(EACCES), NAME(EAGAIN), NAME(EBUSY),     NAME(EDEADLK),
+		NAME(EINVAL), NAME(ENFILE), NAME(ENOENT),    NAME(ENOMEM),
+		NAME(ENOSPC), NAME(EXDEV),  NAME(EOVERFLOW), NAME(E2BIG),
+#undef NAME
+	};
+	static char number[16];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (ret == -names[i].error)
+			return names[i].name;
+	snprintf(number, sizeof(number), "%d", ret);
+	return number;
+}
+
+static const char *set_name(uint32_t set)
+{
+	static char text[24];
+
+	if (set == SET_NONE)
+		return "NULL";
+	if (set == SET_FOREIGN)
+		return "&foreign";
+	snprintf(text, sizeof(text), "&set[%" PRIu32 "]", set - 1);
+	return text;
+}
+
+/* `CHECK(CALL == RET`, or only the call if nothing is known of it. */
+static void open_check(FILE *file, const struct step_result *result)
+{
+	fputs(result->done && !result->any ? "\tCHECK(" : "\t(void)(", file);
+}
+
+static void close_check(FILE *file, const struct step_result *result)
+{
+	if (result->done && !result->any)
+		fprintf(file, " == %s", error_name(result->ret));
+	fputs(");\n", file);
+}
+
+static void print_call(FILE *file, const struct step_result *result,
+		       const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void print_call(FILE *file, const struct step_result *result,
+		       const char *format, ...)
+{
+	va_list args;
+
+	open_check(file, result);
+	va_start(args, format);
+	vfprintf(file, format, args);
+	va_end(args);
+	close_check(file, result);
+}
+
+static void check_data(FILE *file, const struct step_result *result)
+{
+	if (result->done && !result->ret)
+		fprintf(file, "\tCHECK(data == DATA(%" PRIu64 "));\n",
+			result->value);
+}
+
+static const char *const getters[] = { "NULL", "getter_yes", "getter_no",
+				       "getter_waits" };
+
+/* Calls of a space. False: it is another call. */
+static bool print_space_step(FILE *file, const struct step *step,
+			     const struct step_result *result)
+{
+	const char *set = set_name(step->set);
+	ioasid_t id = step->id;
+
+	switch (step->op) {
+	case STEP_ALLOC:
+		print_call(file, result,
+			   "ioasid_space_alloc(space, %s, %" PRIu32
+			   "u, %" PRIu32 "u, DATA(%" PRIu32 "u), &id)",
+			   set, id, step->max, step->number);
+		if (result->done && !result->ret)
+			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
+				result->id);
+		return true;
+	case STEP_FREE:
+		print_call(file, result,
+			   "ioasid_space_free(space, %" PRIu32 "u)", id);
+		return true;
+	case STEP_FREE_DEFERRED:
+		print_call(file, result,
+			   "sequence_free_deferred(space, %" PRIu32
+			   "u, &deferred)",
+			   id);
+		return true;
+	case STEP_FIND:
+		if (step->getter == GETTER_WAITS)
+			fprintf(file, "\tgetter_id = %" PRIu32 "u;\n", id);
+		print_call(file, result,
+			   "ioasid_space_find(space, %s, %" PRIu32
+			   "u, %s, &data)",
+			   set, id, getters[step->getter]);
+		check_data(file, result);
+		return true;
+	case STEP_FIND_RCU:
+		fputs("\tioasid_rcu_read_lock(rcu);\n", file);
+		print_call(file, result,
+			   "ioasid_space_find_rcu(space, %s, %" PRIu32
+			   "u, &data)",
+			   set, id);
+		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
+		check_data(file, result);
+		return true;
+	case STEP_GET:
+		print_call(file, result,
+			   "ioasid_space_get(space, %s, %" PRIu32 "u)", set,
+			   id);
+		return true;
+	case STEP_PUT:
+		print_call(file, result,
+			   "ioasid_space_put(space, %" PRIu32 "u)", id);
+		return true;
+	case STEP_EXCHANGE_DATA:
+		print_call(file, result,
+			   "ioasid_space_exchange_data(space, %" PRIu32
+			   "u, DATA(%" PRIu32 "u), %s)",
+			   id, step->number, step->max ? "&data" : "NULL");
+		if (step->max)
+			check_data(file, result);
+		return true;
+	case STEP_SET_DATA:
+		print_call(file, result,
+			   "ioasid_space_set_data(space, %" PRIu32
+			   "u, DATA(%" PRIu32 "u))",
+			   id, step->number);
+		return true;
+	case STEP_DESTROY:
+		print_call(file, result, "ioasid_space_destroy(space)");
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Many calls in one. */
+static bool print_many(FILE *file, const struct step *step,
+		       const struct step_result *result)
+{
+	const char *set = set_name(step->set);
+
+	switch (step->op) {
+	case STEP_GET_MANY:
+	case STEP_PUT_MANY:
+		fprintf(file,
+			"\tcount = sequence_%s(space, %" PRIu32 "u, %" PRIu32
+			"u, &ret);\n",
+			step->op == STEP_GET_MANY ? "get" : "put", step->id,
+			step->number);
+		if (result->done)
+			fprintf(file,
+				"\tCHECK(count == %" PRIu64
+				"u && ret == %s);\n",
+				result->value, error_name(result->ret));
+		return true;
+	case STEP_CYCLE:
+		fprintf(file,
+			"\tcount = sequence_cycle(space, %s, %" PRIu32
+			"u, %" PRIu32 "u);\n",
+			set, step->id, step->number);
+		if (result->done)
+			fprintf(file, "\tCHECK(count == %" PRIu64 "u);\n",
+				result->value);
+		return true;
+	case STEP_FOR_EACH:
+	case STEP_FREE_ALL:
+		fprintf(file,
+			"\twalk = (struct sequence_walk){ 0, %" PRIu32
+			"u, 0, %s };\n",
+			step->number,
+			step->op == STEP_FREE_ALL ? "space" : "NULL");
+		print_call(file, result,
+			   "ioasid_space_for_each(space, %s, %" PRIu32
+			   "u, %" PRIu32 "u, sequence_visit, &walk)",
+			   set, step->id, step->max);
+		if (result->done)
+			fprintf(file,
+				"\tCHECK(walk.count == %" PRIu32
+				"u && walk.sum == UINT64_C(%" PRIu64 "));\n",
+				result->id, result->value);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void print_stats(FILE *file, const struct ioasid_stats *stats)
+{
+	fprintf(file,
+		"\tioasid_space_stats(space, &stats);\n"
+		"\tCHECK(stats.live == %" PRIu32
+		"u && stats.pending == %" PRIu32 "u && stats.sets == %" PRIu32
+		"u);\n"
+		"\tCHECK(stats.allocs == %" PRIu64
+		"u && stats.frees == %" PRIu64 "u);\n"
+		"\tCHECK(stats.alloc_failed == %" PRIu64
+		"u && stats.free_unknown == %" PRIu64 "u);\n",
+		stats->live, stats->pending, stats->sets, stats->allocs,
+		stats->frees, stats->alloc_failed, stats->free_unknown);
+}
+
+static void print_rcu_step(FILE *file, const struct step *step,
+			   const struct step_result *result, uint32_t *depth)
+{
+	switch (step->op) {
+	case STEP_READ_LOCK:
+		fputs("\tioasid_rcu_read_lock(rcu);\n", file);
+		if (!(*depth)++ && harness.config.flavour != IOASID_RCU_QSBR)
+			fputs("\tsequence_enter(&deferred);\n", file);
+		break;
+	case STEP_READ_UNLOCK:
+		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
+		if (!--*depth && harness.config.flavour != IOASID_RCU_QSBR)
+			fputs("\tsequence_leave(&deferred);\n", file);
+		break;
+	case STEP_SYNCHRONIZE:
+		print_call(file, result, "ioasid_rcu_synchronize(rcu)");
+		break;
+	case STEP_BARRIER:
+		print_call(file, result, "ioasid_rcu_barrier(rcu)");
+		break;
+	case STEP_START_POLL:
+		fputs("\tcookie = ioasid_rcu_start_poll(rcu);\n", file);
+		break;
+	case STEP_POLL:
+		print_call(file, result, "ioasid_rcu_poll(rcu, cookie)");
+		break;
+	case STEP_DEFER:
+		print_call(file, result, "sequence_defer(rcu, &deferred)");
+		break;
+	case STEP_QUIESCENT:
+		fputs("\tioasid_rcu_quiescent(rcu);\n", file);
+		break;
+	case STEP_OFFLINE:
+		fputs("\tioasid_rcu_thread_offline(rcu);\n"
+		      "\tCHECK(ioasid_rcu_poll(rcu, "
+		      "ioasid_rcu_start_poll(rcu)));\n"
+		      "\tioasid_rcu_thread_online(rcu);\n",
+		      file);
+		break;
+	case STEP_ANONYMOUS:
+		fprintf(file, "\tsequence_anonymous(space, &%s);\n",
+			harness.config.own ? "memory" : "rcu_memory");
+		break;
+	default:
+		print_stats(file, &result->stats);
+		break;
+	}
+}
+
+static bool ends_section(enum step_op op)
+{
+	return op == STEP_SYNCHRONIZE || op == STEP_BARRIER ||
+	       op == STEP_SET_DATA || op == STEP_QUIESCENT ||
+	       op == STEP_OFFLINE || op == STEP_ANONYMOUS;
+}
+
+static void print_step(FILE *file, const struct step *step,
+		       const struct step_result *result, uint32_t *depth)
+{
+	bool quiescent = harness.config.flavour == IOASID_RCU_QSBR &&
+			 ends_section(step->op);
+
+	if (quiescent)
+		fputs("\tsequence_leave(&deferred);\n", file);
+	if (step->fail_at)
+		fprintf(file, "\tsequence_fail(&memory, %" PRIu32 "u);\n",
+			step->fail_at);
+	if (!print_space_step(file, step, result) &&
+	    !print_many(file, step, result))
+		print_rcu_step(file, step, result, depth);
+	if (step->fail_at)
+		fputs("\tsequence_fail(&memory, 0);\n", file);
+	if (quiescent)
+		fputs("\tsequence_enter(&deferred);\n", file);
+	fputs("\tCHECK(ioasid_space_validate(space, NULL));\n", file);
+}
+
+static void print_begin(FILE *file, const struct side *side)
+{
+	static const char *const stores[] = {
+		[IOASID_STORE_RADIX] = "RADIX",
+		[IOASID_STORE_BITMAP] = "BITMAP",
+		[IOASID_STORE_HASH] = "HASH",
+	};
+	static const char *const flavours[] = {
+		[IOASID_RCU_EPOCH] = "EPOCH",
+		[IOASID_RCU_QSBR] = "QSBR",
+		[IOASID_RCU_NONE] = "NONE",
+		[IOASID_RCU_CUSTOM] = "EPOCH",
+	};
+	const struct harness_config *config = &harness.config;
+
+	fprintf(file,
+		"/* SPDX-License-Identifier: MIT */\n"
+		"#include \"fuzz/sequence.h\"\n\n"
+		"#ifdef SEQUENCE_FAULT\n"
+		"#include \"fuzz/faults.h\"\n"
+		"#endif\n\n"
+		"static struct ioasid_set set[%" PRIu32 "], foreign;\n\n"
+		"int main(void)\n{\n"
+		"\tstatic struct sequence_memory memory, rcu_memory;\n"
+		"\tstruct sequence_deferred deferred = { 0, 0, 0, 0 };\n"
+		"\tstruct ioasid_rcu_config rcu_config = {\n"
+		"\t\t.flavour = IOASID_RCU_%s,\n"
+		"\t\t.no_membarrier = %s,\n"
+		"\t\t.pending_limit = %zu,\n"
+		"\t\t.memory = sequence_hooks(&rcu_memory, false),\n"
+		"\t};\n"
+		"\tstruct ioasid_space_config config = {\n"
+		"\t\t.min = %" PRIu32 "u,\n"
+		"\t\t.max = %" PRIu32 "u,\n"
+		"\t\t.store = IOASID_STORE_%s,\n"
+		"\t\t.flavour = IOASID_RCU_%s,\n"
+		"\t\t.memory = sequence_hooks(&memory, %s),\n"
+		"\t\t.hash_seed = UINT64_C(%" PRIu64 "),\n"
+		"\t};\n",
+		config->sets, flavours[config->flavour],
+		config->no_membarrier ? "true" : "false", config->pending_limit,
+		config->min, config->max, stores[side->store],
+		flavours[config->flavour], config->reserve ? "true" : "false",
+		config->hash_seed);
+	fputs("\tstruct ioasid_space *space = NULL, *other;\n"
+	      "\tstruct ioasid_rcu *rcu = NULL;\n"
+	      "\tstruct sequence_walk walk = { 0, 0, 0, NULL };\n"
+	      "\tstruct ioasid_stats stats;\n"
+	      "\tuint64_t cookie = 0;\n"
+	      "\tuint32_t count = 0;\n"
+	      "\tvoid *data = NULL;\n"
+	      "\tioasid_t id;\n"
+	      "\tint ret = 0;\n\n"
+	      "\tCHECK(ioasid_space_create(NULL, &other) == 0);\n"
+	      "\tCHECK(ioasid_space_alloc(other, &foreign, 0, 0, NULL, "
+	      "&id) == 0);\n",
+	      file);
+	fputs("#ifdef SEQUENCE_FAULT\n"
+	      "\tconfig.store = IOASID_STORE_CUSTOM;\n"
+	      "\tconfig.store_ops = fault_store(SEQUENCE_FAULT);\n"
+	      "#endif\n",
+	      file);
+	if (!config->own)
+		fputs("\tCHECK(ioasid_rcu_create(&rcu_config, &rcu) == 0);\n"
+		      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n"
+		      "\tconfig.rcu = rcu;\n",
+		      file);
+	if (config->create_fail)
+		fprintf(file,
+			"\tsequence_fail(&memory, %" PRIu32 "u);\n"
+			"\tret = ioasid_space_create(&config, &space);\n"
+			"\tif (memory.failed)\n"
+			"\t\tCHECK(ret == -ENOMEM && !memory.bytes);\n"
+			"\tsequence_fail(&memory, 0);\n"
+			"\tif (!space)\n\t",
+			config->create_fail);
+	fprintf(file, "\tCHECK(ioasid_space_create(&config, &space) == %s);\n",
+		error_name(side->create_ret));
+	if (side->create_ret)
+		return;
+	fputs("\tgetter_space = space;\n"
+	      "\trcu = ioasid_space_rcu(space);\n"
+	      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n",
+	      file);
+	if (config->flavour == IOASID_RCU_QSBR)
+		fputs("\tsequence_enter(&deferred);\n", file);
+	fputc('\n', file);
+}
+
+/* What the model says is there, where the store said otherwise. */
+static void print_state(FILE *file, const struct side *side)
+{
+	const struct model *model = &side->model;
+	struct sequence_walk walk = { 0, 0, 0, NULL };
+	struct ioasid_stats stats;
+
+	model_stats(model, &stats);
+	print_stats(file, &stats);
+	for (size_t i = 0; i < model->count; i++) {
+		const struct model_entry *entry = &model->entry[i];
+		struct step_result result = {
+			.done = true,
+			.ret = entry->state == MODEL_LIVE ? 0 : -ENOENT,
+			.value = (uintptr_t)entry->data,
+		};
+		uint32_t set = entry->set ?
+				       (uint32_t)(entry->set - side->set) + 1 :
+				       SET_NONE;
+
+		print_call(file, &result,
+			   "ioasid_space_find(space, %s, %" PRIu32
+			   "u, NULL, &data)",
+			   set_name(set), entry->id);
+		check_data(file, &result);
+	}
+	model_for_each(model, NULL, 0, UINT32_MAX, sequence_visit, &walk);
+	print_many(file,
+		   &(struct step){ .op = STEP_FOR_EACH, .max = UINT32_MAX },
+		   &(struct step_result){
+			   .done = true, .id = walk.count, .value = walk.sum });
+}
+
+static void print_end(FILE *file, const struct side *side)
+{
+	if (harness.model_in_step)
+		print_state(file, side);
+	fputs("\n\tsequence_leave(&deferred);\n", file);
+	if (harness.wrong)
+		fprintf(file, "\t/* %s */\n", harness.wrong);
+	fputs("\t(void)walk, (void)stats, (void)cookie, (void)count;\n"
+	      "\t(void)data, (void)ret, (void)set, (void)rcu_config;\n",
+	      file);
+	if (!side->create_ret)
+		fputs("\tCHECK(ioasid_space_destroy(space) == 0);\n", file);
+	if (!harness.config.own)
+		fputs("\tCHECK(ioasid_rcu_destroy(rcu) == 0);\n", file);
+	fputs("\tCHECK(ioasid_space_destroy(other) == 0);\n"
+	      "\tCHECK(deferred.called == deferred.added);\n"
+	      "\tCHECK(!memory.bytes && !rcu_memory.bytes);\n"
+	      "\treturn 0;\n}\n",
+	      file);
+}
+
+static void print_side(FILE *file, const struct side *side)
+{
+	uint32_t depth = 0;
+
+	print_begin(file, side);
+	for (size_t i = 0; i < side->count; i++)
+		print_step(file, &side->log[i].step, &side->log[i].result,
+			   &depth);
+	while (depth) {
+		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
+		depth--;
+	}
+	print_end(file, side);
+}
+
+void harness_print(FILE *file, const char *store)
+{
+	for (size_t i = 0; i < SIDES; i++)
+		if (!store || !strcmp(store, harness.side[i].name))
+			print_side(file, &harness.side[i]);
+}
