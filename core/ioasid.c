@@ -10,17 +10,26 @@ static struct ioasid_space_config chosen;
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
 {
+	static const struct ioasid_space_config defaults;
+	struct ioasid_space_config trial_config;
 	struct ioasid_space *trial;
 	int ret = -EBUSY;
 
+	if (!config)
+		config = &defaults;
+	trial_config = *config;
+	/* A domain of its own: nothing else is waited for or called. */
+	if (config->rcu) {
+		trial_config.rcu = NULL;
+		trial_config.flavour = IOASID_RCU_NONE;
+	}
 	ioasid_lock(&lock);
 	if (!ioasid_load_relaxed(&ioasid_default)) {
-		ret = ioasid_space_create(config, &trial);
-		if (!ret)
-			ret = ioasid_space_destroy(trial);
-		if (!ret)
-			chosen = config ? *config :
-					  (struct ioasid_space_config){ 0 };
+		ret = ioasid_space_create(&trial_config, &trial);
+		if (!ret) {
+			ioasid_space_destroy(trial);
+			chosen = *config;
+		}
 	}
 	ioasid_unlock(&lock);
 	return ret;

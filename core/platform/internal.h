@@ -11,9 +11,12 @@
 #define ioasid_container_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-/* A full barrier on every running thread of the process; false: cannot. */
+/*
+ * A full barrier on every running thread of the process. False: not to be had,
+ * in the kernel or just now.
+ */
 bool ioasid_membarrier_available(void);
-void ioasid_membarrier(void);
+bool ioasid_membarrier(void);
 
 /*
  * A mutex. Updates are short and the lock is most of their cost, so Linux gets

@@ -133,7 +133,9 @@ ioasid_atomic_u32 ioasid_lock_asymmetric;
 
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
+	const struct timespec nap = { 0, 1000000 };
 	unsigned int spin;
+	bool blind;
 
 	for (spin = 0; spin < 100; spin++) {
 		if (!ioasid_load_relaxed(&lock->held) && ioasid_lock_try(lock))
@@ -145,10 +147,10 @@ void ioasid_lock_wait(struct ioasid_lock *lock)
 	ioasid_fetch_add_acq_rel(&lock->waiters, 1u);
 	ioasid_fence_seq_cst();
 	/* From here on an unlock is seen, or sees this waiter. */
-	if (ioasid_membarrier_available())
-		ioasid_membarrier();
+	blind = ioasid_membarrier_available() && !ioasid_membarrier();
 	while (!ioasid_lock_try(lock))
-		syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, 1, NULL);
+		syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, 1,
+			blind ? &nap : NULL);
 	ioasid_fetch_sub_release(&lock->waiters, 1u);
 }
 
@@ -192,9 +194,9 @@ bool ioasid_membarrier_available(void)
 	return state == 1;
 }
 
-void ioasid_membarrier(void)
+bool ioasid_membarrier(void)
 {
-	membarrier(MEMBARRIER_EXPEDITED);
+	return !membarrier(MEMBARRIER_EXPEDITED);
 }
 #else
 bool ioasid_membarrier_available(void)
@@ -202,8 +204,9 @@ bool ioasid_membarrier_available(void)
 	return false;
 }
 
-void ioasid_membarrier(void)
+bool ioasid_membarrier(void)
 {
+	return false;
 }
 #endif
 

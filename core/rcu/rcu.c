@@ -42,6 +42,8 @@ struct domain {
 	struct ioasid_lock lock;
 	struct record *records;
 	uint64_t completed;
+	/* the grace period under way lacks its barrier on all threads */
+	bool barrier_due;
 	struct queue callbacks, frees;
 	uint32_t users;
 	size_t retired_bytes;
@@ -210,19 +212,17 @@ static bool advance(struct domain *domain, uint64_t cookie)
 {
 	uint64_t epoch;
 
-	if (domain->rcu.flavour == IOASID_RCU_CUSTOM) {
-		if (domain->rcu.ops->poll)
-			return domain->rcu.ops->poll(domain->rcu.ops_context,
-						     cookie);
-		return domain->completed >= cookie;
-	}
+	if (domain->rcu.flavour == IOASID_RCU_CUSTOM)
+		return domain->rcu.ops->poll(domain->rcu.ops_context, cookie);
 	while (domain->completed < cookie) {
 		epoch = ioasid_load_relaxed(&domain->rcu.epoch);
 		if (domain->completed == epoch) {
 			epoch = ioasid_grace_begin(&domain->rcu);
-			if (domain->rcu.membarrier)
-				ioasid_membarrier();
+			domain->barrier_due = domain->rcu.membarrier;
 		}
+		if (domain->barrier_due && !ioasid_membarrier())
+			return false;
+		domain->barrier_due = false;
 		if (domain->rcu.nesting || !readers_gone(domain, epoch))
 			return false;
 		domain->completed = epoch;
@@ -233,7 +233,7 @@ static bool advance(struct domain *domain, uint64_t cookie)
 /* Domain locked. */
 static uint64_t cookie_now(struct domain *domain)
 {
-	if (domain->rcu.flavour == IOASID_RCU_CUSTOM && domain->rcu.ops->poll)
+	if (domain->rcu.flavour == IOASID_RCU_CUSTOM)
 		return domain->rcu.ops->start_poll(domain->rcu.ops_context);
 	return ioasid_load_relaxed(&domain->rcu.epoch) + 1;
 }
@@ -260,21 +260,6 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie)
 	return passed;
 }
 
-static void custom_synchronize(struct domain *domain)
-{
-	uint64_t cookie;
-
-	ioasid_lock(&domain->lock);
-	cookie = ioasid_load_relaxed(&domain->rcu.epoch) + 1;
-	ioasid_store_relaxed(&domain->rcu.epoch, cookie);
-	ioasid_unlock(&domain->lock);
-	domain->rcu.ops->synchronize(domain->rcu.ops_context);
-	ioasid_lock(&domain->lock);
-	if (domain->completed < cookie)
-		domain->completed = cookie;
-	ioasid_unlock(&domain->lock);
-}
-
 /* qsbr: would a grace period wait for the calling thread? */
 static bool is_online(const struct ioasid_rcu *rcu)
 {
@@ -293,11 +278,9 @@ static void wait_for(struct domain *domain, uint64_t cookie)
 	unsigned int round = 0;
 	bool online;
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM &&
-	    !ioasid_rcu_poll(rcu, cookie)) {
-		custom_synchronize(domain);
-		return;
-	}
+	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->synchronize &&
+	    !ioasid_rcu_poll(rcu, cookie))
+		rcu->ops->synchronize(rcu->ops_context);
 	online = is_online(rcu);
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
@@ -347,7 +330,8 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 		return reader ? ioasid_load_relaxed(&reader->epoch) != 0 :
 				thread_anonymous != 0;
 	case IOASID_RCU_QSBR:
-		return false;
+		/* Who deferred may hold pointers around the callback. */
+		return inside(thread_callbacks, rcu);
 	case IOASID_RCU_NONE:
 		return rcu->nesting != 0;
 	case IOASID_RCU_CUSTOM:
@@ -484,11 +468,12 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
 	ioasid_lock(&domain->run_lock);
-	run_all(domain, &domain->frees);
-	run_all(domain, &domain->callbacks);
-	ioasid_unlock(&domain->run_lock);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
+	/* In this order: callbacks may retire. */
+	run_all(domain, &domain->callbacks);
+	run_all(domain, &domain->frees);
+	ioasid_unlock(&domain->run_lock);
 	return 0;
 }
 
@@ -645,8 +630,8 @@ void ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
 
 static bool ops_complete(const struct ioasid_rcu_ops *ops)
 {
-	return ops && ops->read_lock && ops->read_unlock && ops->synchronize &&
-	       !ops->start_poll == !ops->poll;
+	return ops && ops->read_lock && ops->read_unlock && ops->start_poll &&
+	       ops->poll;
 }
 
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,

@@ -144,15 +144,22 @@ struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
 {
 	const struct ioasid_hash_table *table =
 		ioasid_load_acquire(&store->root);
+	const struct ioasid_hash_table *next;
 	struct ioasid_slot *slot;
 
-	do {
+	for (; table; table = next) {
+		/*
+		 * Before the search: else an ID that comes after it, and is
+		 * then being moved, would be met in both tables.
+		 */
+		next = ioasid_load_acquire(&table->next);
 		slot = ioasid_hash_table_find(table, id);
-		if (slot &&
-		    !ioasid_state_moved(ioasid_load_acquire(&slot->state)))
+		if (!slot)
+			continue;
+		if (!ioasid_state_moved(ioasid_load_acquire(&slot->state)))
 			return slot;
-		table = ioasid_load_acquire(&table->next);
-	} while (table);
+		next = ioasid_load_acquire(&table->next);
+	}
 	return NULL;
 }
 

@@ -19,8 +19,8 @@ extern const struct ioasid_store_ops ioasid_hash_ops;
 /*
  * Where the generations of slots made from now on start. A store that gives
  * slots back keeps the highest it forgot in @floor, so that a new slot for the
- * same ID goes on above. Generations past their half are not kept: they come
- * again only after half a turn.
+ * same ID goes on above. Near the half it starts over, lest every new slot be
+ * about to turn.
  */
 static inline void ioasid_generation_forget(uint32_t *floor,
 					    const struct ioasid_slot *slot)
@@ -28,7 +28,9 @@ static inline void ioasid_generation_forget(uint32_t *floor,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (generation < IOASID_GENERATION_HALF - 1 && generation > *floor)
+	if (generation >= IOASID_GENERATION_HALF / 8 * 7)
+		*floor = 0;
+	else if (generation > *floor)
 		*floor = generation;
 }
 

@@ -18,7 +18,8 @@ typedef struct {
 } ioasid_atomic_u32;
 
 typedef struct {
-	uint64_t v;
+	/* i386 would align it to 4, and lines would cut it in two. */
+	uint64_t v __attribute__((aligned(8)));
 } ioasid_atomic_u64;
 
 typedef struct {

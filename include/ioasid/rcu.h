@@ -42,12 +42,13 @@ enum ioasid_rcu_flavour {
  * struct ioasid_rcu_ops - a flavour of the user's own
  * @read_lock:         begins a read section; nests
  * @read_unlock:       ends it
- * @synchronize:       returns after a grace period
+ * @start_poll:        a cookie for a grace period from now on
+ * @poll:              has the grace period of a cookie passed? Moves it on,
+ *                     never waits
+ * @synchronize:       returns after a grace period; optional: without it the
+ *                     library polls
  * @read_held:         is the calling thread in a read section? Optional;
  *                     without it a wait inside of one cannot be refused
- * @start_poll:        a cookie for a grace period from now on; optional
- * @poll:              has the grace period of a cookie passed? Never waits.
- *                     Present exactly if @start_poll is
  * @thread_register:   0 or a negative errno; optional
  * @thread_unregister: optional
  * @quiescent:         optional
@@ -55,7 +56,7 @@ enum ioasid_rcu_flavour {
  * @thread_online:     optional
  *
  * Every call gets the ops_context of the configuration. @start_poll and @poll
- * are called with a space's lock held.
+ * are called with locks of the library held.
  */
 struct ioasid_rcu_ops {
 	void (*read_lock)(void *context);
@@ -289,7 +290,8 @@ void ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
  * ioasid_rcu_read_held - is the calling thread in a read section?
  * @rcu: domain
  *
- * True in any flavour inside a getter or iterator the library is calling.
+ * True in any flavour inside a getter or iterator the library is calling, and
+ * with qsbr inside a deferred callback, whose caller may hold pointers.
  * Elsewhere qsbr, and an own flavour that cannot tell, answer false. A thread
  * counted in another domain for lack of memory is taken to be in a section of
  * every domain it is not registered with.
@@ -325,8 +327,6 @@ uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu);
  * @cookie: from ioasid_rcu_start_poll() of the same domain
  *
  * Starts a grace period and moves it on as far as it goes without waiting.
- * An own flavour that cannot poll answers true once a synchronize of this
- * domain has passed.
  *
  * Context: takes the domain's lock; may be called in a read section.
  */
@@ -336,7 +336,8 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  * ioasid_rcu_defer - call a function after a grace period
  * @rcu:  domain
  * @head: storage, the domain's until @func is called with it
- * @func: the function; may call anything but destroy and barrier of @rcu
+ * @func: the function; may call anything but destroy and barrier of @rcu, and
+ *        with qsbr nothing that waits for a grace period of @rcu
  *
  * Callbacks run in order, in batches, on threads that call defer, barrier or
  * free_deferred, with no lock of the library held.

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+#include "test/fixture.h"
+
+#include <time.h>
+
+void test_failed(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
+	fflush(stderr);
+	abort();
+}
+
+double test_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+void test_sleep(double seconds)
+{
+	struct timespec time = { .tv_sec = (time_t)seconds };
+
+	time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+	nanosleep(&time, NULL);
+}
+
+static void *actor_main(void *arg)
+{
+	struct actor *actor = arg;
+
+	pthread_mutex_lock(&actor->mutex);
+	while (!actor->end) {
+		if (!actor->func) {
+			pthread_cond_wait(&actor->changed, &actor->mutex);
+			continue;
+		}
+		pthread_mutex_unlock(&actor->mutex);
+		actor->func(actor->arg);
+		pthread_mutex_lock(&actor->mutex);
+		actor->func = NULL;
+		pthread_cond_broadcast(&actor->changed);
+	}
+	pthread_mutex_unlock(&actor->mutex);
+	return NULL;
+}
+
+void actor_begin(struct actor *actor)
+{
+	memset(actor, 0, sizeof(*actor));
+	CHECK(!pthread_mutex_init(&actor->mutex, NULL));
+	CHECK(!pthread_cond_init(&actor->changed, NULL));
+	CHECK(!pthread_create(&actor->thread, NULL, actor_main, actor));
+}
+
+void actor_start(struct actor *actor, void (*func)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&actor->mutex);
+	CHECK(!actor->func);
+	actor->func = func;
+	actor->arg = arg;
+	pthread_cond_broadcast(&actor->changed);
+	pthread_mutex_unlock(&actor->mutex);
+}
+
+bool actor_done(struct actor *actor, double seconds)
+{
+	double end = test_now() + seconds;
+	bool done;
+
+	for (;;) {
+		pthread_mutex_lock(&actor->mutex);
+		done = !actor->func;
+		pthread_mutex_unlock(&actor->mutex);
+		if (done || test_now() > end)
+			return done;
+		test_sleep(0.0005);
+	}
+}
+
+void actor_do(struct actor *actor, void (*func)(void *arg), void *arg)
+{
+	actor_start(actor, func, arg);
+	CHECK(actor_done(actor, TOO_LONG));
+}
+
+void actor_end(struct actor *actor)
+{
+	CHECK(actor_done(actor, TOO_LONG));
+	pthread_mutex_lock(&actor->mutex);
+	actor->end = true;
+	pthread_cond_broadcast(&actor->changed);
+	pthread_mutex_unlock(&actor->mutex);
+	CHECK(!pthread_join(actor->thread, NULL));
+	pthread_mutex_destroy(&actor->mutex);
+	pthread_cond_destroy(&actor->changed);
+}
+
+/* Before each block; keeps what follows aligned to a cache line. */
+union test_header {
+	struct {
+		size_t size;
+		const char *kind;
+	} of;
+	char line[TEST_MEMORY_HEADER];
+};
+
+static const char test_alloc_kind[] = "alloc";
+static const char test_reserve_kind[] = "reserve";
+
+static void *test_take(struct test_memory *memory, size_t size,
+		       const char *kind)
+{
+	union test_header *header;
+	bool fail;
+
+	pthread_mutex_lock(&memory->mutex);
+	fail = ++memory->calls == memory->fail_at || memory->fail_all;
+	memory->failed += fail;
+	if (!fail)
+		memory->bytes += size;
+	pthread_mutex_unlock(&memory->mutex);
+	if (fail)
+		return NULL;
+	header = aligned_alloc(IOASID_CACHE_LINE,
+			       sizeof(*header) + (size + IOASID_CACHE_LINE -
+						  1) / IOASID_CACHE_LINE *
+							 IOASID_CACHE_LINE);
+	CHECK(header);
+	header->of.size = size;
+	header->of.kind = kind;
+	return header + 1;
+}
+
+static void test_give(struct test_memory *memory, void *block, size_t size,
+		      const char *kind)
+{
+	union test_header *header = (union test_header *)block - 1;
+
+	pthread_mutex_lock(&memory->mutex);
+	if (header->of.size != size || header->of.kind != kind)
+		memory->damaged = true;
+	size = header->of.size;
+	memory->bytes -= size;
+	pthread_mutex_unlock(&memory->mutex);
+	memset(header, 0xdd, sizeof(*header) + size);
+	free(header);
+}
+
+static void *hook_alloc(void *context, size_t size)
+{
+	void *block = test_take(context, size, test_alloc_kind);
+
+	/* MSan knows by itself that this is undefined. */
+	if (block && !TEST_MSAN)
+		memset(block, 0xa5, size);
+	return block;
+}
+
+static void hook_free(void *context, void *block, size_t size)
+{
+	test_give(context, block, size, test_alloc_kind);
+}
+
+static void *hook_reserve(void *context, size_t size)
+{
+	void *block = test_take(context, size, test_reserve_kind);
+
+	return block ? memset(block, 0, size) : NULL;
+}
+
+static void hook_release(void *context, void *block, size_t size)
+{
+	test_give(context, block, size, test_reserve_kind);
+}
+
+void test_memory_init(struct test_memory *memory)
+{
+	memset(memory, 0, sizeof(*memory));
+	CHECK(!pthread_mutex_init(&memory->mutex, NULL));
+}
+
+struct ioasid_memory test_memory_hooks(struct test_memory *memory, bool reserve)
+{
+	return (struct ioasid_memory){
+		.alloc = hook_alloc,
+		.free = hook_free,
+		.reserve = reserve ? hook_reserve : NULL,
+		.release = reserve ? hook_release : NULL,
+		.context = memory,
+	};
+}
+
+void test_memory_done(struct test_memory *memory)
+{
+	assert_int_equal(memory->bytes, 0);
+	assert_false(memory->damaged);
+	pthread_mutex_destroy(&memory->mutex);
+}
+
+const struct test_store test_stores[TEST_STORES] = {
+	{ "radix", IOASID_STORE_RADIX, NULL, UINT32_MAX },
+	{ "bitmap", IOASID_STORE_BITMAP, NULL, IOASID_BITMAP_IDS_MAX },
+	{ "hash", IOASID_STORE_HASH, NULL, UINT32_MAX },
+	{ "array", IOASID_STORE_CUSTOM, &array_store_ops, UINT32_MAX },
+};
+
+static void custom_lock(void *context)
+{
+	struct test_custom *custom = context;
+
+	ioasid_fetch_add_acq_rel(&custom->calls, 1);
+	ioasid_rcu_read_lock(custom->inner);
+}
+
+static void custom_unlock(void *context)
+{
+	struct test_custom *custom = context;
+
+	ioasid_rcu_read_unlock(custom->inner);
+}
+
+static void custom_synchronize(void *context)
+{
+	struct test_custom *custom = context;
+
+	CHECK(!ioasid_rcu_synchronize(custom->inner));
+}
+
+static bool custom_held(void *context)
+{
+	struct test_custom *custom = context;
+
+	return ioasid_rcu_read_held(custom->inner);
+}
+
+static uint64_t custom_start_poll(void *context)
+{
+	struct test_custom *custom = context;
+
+	return ioasid_rcu_start_poll(custom->inner);
+}
+
+static bool custom_poll(void *context, uint64_t cookie)
+{
+	struct test_custom *custom = context;
+
+	return ioasid_rcu_poll(custom->inner, cookie);
+}
+
+static int custom_register(void *context)
+{
+	struct test_custom *custom = context;
+
+	if (custom->register_error)
+		return custom->register_error;
+	return ioasid_rcu_thread_register(custom->inner);
+}
+
+static void custom_unregister(void *context)
+{
+	struct test_custom *custom = context;
+
+	ioasid_rcu_thread_unregister(custom->inner);
+}
+
+static void custom_count(void *context)
+{
+	struct test_custom *custom = context;
+
+	ioasid_fetch_add_acq_rel(&custom->calls, 1);
+}
+
+static const struct ioasid_rcu_ops custom_full = {
+	.read_lock = custom_lock,
+	.read_unlock = custom_unlock,
+	.synchronize = custom_synchronize,
+	.read_held = custom_held,
+	.start_poll = custom_start_poll,
+	.poll = custom_poll,
+	.thread_register = custom_register,
+	.thread_unregister = custom_unregister,
+	.quiescent = custom_count,
+	.thread_offline = custom_count,
+	.thread_online = custom_count,
+};
+
+static const struct ioasid_rcu_ops custom_least = {
+	.read_lock = custom_lock,
+	.read_unlock = custom_unlock,
+	.start_poll = custom_start_poll,
+	.poll = custom_poll,
+};
+
+const struct test_flavour test_flavours[TEST_FLAVOURS] = {
+	{ "epoch", IOASID_RCU_EPOCH, false, true, NULL },
+	{ "fence", IOASID_RCU_EPOCH, true, true, NULL },
+	{ "qsbr", IOASID_RCU_QSBR, false, true, NULL },
+	{ "none", IOASID_RCU_NONE, false, false, NULL },
+	{ "custom", IOASID_RCU_CUSTOM, false, true, &custom_full },
+	{ "least", IOASID_RCU_CUSTOM, false, true, &custom_least },
+};
+
+void fixture_rcu_config(struct fixture *fixture,
+			struct ioasid_rcu_config *config)
+{
+	*config = (struct ioasid_rcu_config){
+		.flavour = fixture->flavour->flavour,
+		.ops = fixture->flavour->ops,
+		.ops_context = &fixture->custom,
+		.memory = test_memory_hooks(&fixture->memory, false),
+		.no_membarrier = fixture->flavour->no_membarrier,
+	};
+}
+
+void fixture_space_config(struct fixture *fixture,
+			  struct ioasid_space_config *config, ioasid_t min,
+			  ioasid_t max)
+{
+	*config = (struct ioasid_space_config){
+		.min = min,
+		.max = max,
+		.store = fixture->store->kind,
+		.store_ops = fixture->store->ops,
+		.rcu = fixture->rcu,
+		.memory = test_memory_hooks(&fixture->memory, true),
+		.hash_seed = fixture->hash_seed ? fixture->hash_seed :
+						  UINT64_C(0x9e3779b97f4a7c15),
+	};
+}
+
+void fixture_rcu(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config;
+
+	if (fixture->flavour->ops)
+		assert_int_equal(
+			ioasid_rcu_create(NULL, &fixture->custom.inner), 0);
+	fixture_rcu_config(fixture, &config);
+	assert_int_equal(ioasid_rcu_create(&config, &fixture->rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_register(fixture->rcu), 0);
+}
+
+void fixture_space(struct fixture *fixture, ioasid_t min, ioasid_t max)
+{
+	struct ioasid_space_config config;
+
+	fixture_space_config(fixture, &config, min, max);
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+}
+
+void fixture_done(struct fixture *fixture)
+{
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
+	fixture->rcu = NULL;
+	assert_int_equal(ioasid_rcu_destroy(fixture->custom.inner), 0);
+	fixture->custom.inner = NULL;
+}
+
+struct test_instance {
+	char name[96];
+	const struct test_case *of;
+	struct fixture fixture;
+};
+
+static void test_instance_run(void **state)
+{
+	struct test_instance *instance = *state;
+	struct fixture *fixture = &instance->fixture;
+
+	test_memory_init(&fixture->memory);
+	if (!(instance->of->per & NO_RCU))
+		fixture_rcu(fixture);
+	if (!(instance->of->per & NO_SPACE))
+		fixture_space(fixture, 0, 1023);
+	instance->of->func(fixture);
+	if (fixture->space) {
+		const char *reason = NULL;
+
+		if (!ioasid_space_validate(fixture->space, &reason))
+			fail_msg("not valid: %s", reason);
+	}
+	fixture_done(fixture);
+	test_memory_done(&fixture->memory);
+}
+
+static bool test_applies(const struct test_case *of, size_t flavour)
+{
+	const struct test_flavour *with = &test_flavours[flavour];
+
+	return (!(of->per & THREADS) || with->threads) &&
+	       (!(of->per & BUILT_IN) || !with->ops);
+}
+
+int test_run(const char *name, const struct test_case *cases, size_t count)
+{
+	size_t most = count * TEST_STORES * TEST_FLAVOURS, used = 0, i, s, f;
+	struct test_instance *instances = calloc(most, sizeof(*instances));
+	struct CMUnitTest *tests = calloc(most, sizeof(*tests));
+	int ret;
+
+	CHECK(instances && tests);
+	for (i = 0; i < count; i++) {
+		size_t stores = cases[i].per & PER_STORE ? TEST_STORES : 1;
+		size_t flavours = cases[i].per & PER_FLAVOUR ? TEST_FLAVOURS :
+							       1;
+
+		for (s = 0; s < stores; s++) {
+			for (f = 0; f < flavours; f++) {
+				struct test_instance *to = &instances[used];
+
+				if (!test_applies(&cases[i], f))
+					continue;
+
+				to->of = &cases[i];
+				to->fixture.store = &test_stores[s];
+				to->fixture.flavour = &test_flavours[f];
+				snprintf(to->name, sizeof(to->name),
+					 "%s%s%s%s%s", cases[i].name,
+					 stores > 1 ? "/" : "",
+					 stores > 1 ? test_stores[s].name : "",
+					 flavours > 1 ? "/" : "",
+					 flavours > 1 ? test_flavours[f].name :
+							"");
+				tests[used] = (struct CMUnitTest){
+					.name = to->name,
+					.test_func = test_instance_run,
+					.initial_state = to,
+				};
+				used++;
+			}
+		}
+	}
+	ret = _cmocka_run_group_tests(name, tests, used, NULL, NULL);
+	free(tests);
+	free(instances);
+	return ret;
+}

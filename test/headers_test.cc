@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Every header in one C++11 program; every inline function called from C++
+// and linked with the C library. layers_test checks that none is left out.
+#include <cstdio>
+
+#include <ioasid/atomic.h>
+#include <ioasid/ioasid.h>
+#include <ioasid/platform.h>
+#include <ioasid/rcu.h>
+#include <ioasid/slot.h>
+#include <ioasid/space.h>
+#include <ioasid/store.h>
+
+static int failed;
+
+#define EXPECT(condition)                                                     \
+	do {                                                                  \
+		if (!(condition)) {                                           \
+			std::fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, \
+				     __LINE__, #condition);                   \
+			failed = 1;                                           \
+		}                                                             \
+	} while (0)
+
+static DECLARE_IOASID_SET(set);
+
+static int object;
+
+static bool accept(void *data)
+{
+	return data == &object;
+}
+
+static void states()
+{
+	const ioasid_state_t state = ioasid_state_make(5, 3, 2, true);
+
+	EXPECT(ioasid_state_generation(state) == 5);
+	EXPECT(ioasid_state_set(state) == 3);
+	EXPECT(ioasid_state_refs(state) == 2);
+	EXPECT(!ioasid_state_moved(state));
+	EXPECT(ioasid_state_moved(IOASID_STATE_MOVED));
+	EXPECT(ioasid_generation_next(5) == 6);
+	EXPECT(ioasid_generation_turns(IOASID_GENERATION_HALF - 1));
+}
+
+static void slots()
+{
+	ioasid_slot slot = { { nullptr }, { 0 } };
+	ioasid_slot other = { { nullptr }, { 0 } };
+	bool was_live = false;
+	void *data = nullptr;
+
+	ioasid_slot_publish(&slot, &object, 3);
+	EXPECT(ioasid_slot_read(&slot, 3, &data) == 0 && data == &object);
+	EXPECT(ioasid_slot_get(&slot, 3) == 0);
+	ioasid_slot_move(&slot, &other);
+	EXPECT(ioasid_slot_read(&slot, 3, &data) == -EAGAIN);
+	EXPECT(ioasid_slot_free(&other) == 1);
+	EXPECT(ioasid_slot_put(&other, &was_live) == 0 && !was_live);
+}
+
+static void spaces(ioasid_store_kind kind)
+{
+	ioasid_space_config config = ioasid_space_config();
+	ioasid_space *space = nullptr;
+	void *data = nullptr;
+	ioasid_t id;
+
+	config.max = 999;
+	config.store = kind;
+	EXPECT(ioasid_space_create(&config, &space) == 0);
+	if (!space)
+		return;
+	EXPECT(ioasid_space_alloc(space, &set, 7, 9, &object, &id) == 0);
+	ioasid_rcu *rcu = ioasid_space_rcu(space);
+	ioasid_rcu_read_lock(rcu);
+	EXPECT(ioasid_space_find_rcu(space, &set, id, &data) == 0);
+	EXPECT(ioasid_store_find(&space->store, id) != nullptr);
+	EXPECT(ioasid_set_index(space, &set) == 1);
+	ioasid_rcu_read_unlock(rcu);
+	EXPECT(ioasid_space_find(space, &set, id, accept, &data) == 0);
+	EXPECT(data == &object);
+	const ioasid_store *store = &space->store;
+	if (kind == IOASID_STORE_BITMAP) {
+		EXPECT(ioasid_bitmap_find(store, id));
+	} else if (kind == IOASID_STORE_RADIX) {
+		ioasid_radix_node node = ioasid_radix_node();
+		ioasid_store_relaxed(&node.child[1], &object);
+		EXPECT(ioasid_radix_child(&node, 1) == &object);
+		EXPECT(ioasid_radix_find(store, id));
+	} else {
+		const ioasid_hash_table *table =
+			static_cast<const ioasid_hash_table *>(
+				ioasid_load_acquire(&store->root));
+		EXPECT(ioasid_hash_find(store, id));
+		EXPECT(ioasid_hash_table_find(table, id));
+		EXPECT(ioasid_hash_index(table, id) <= table->mask);
+	}
+	EXPECT(ioasid_space_destroy(space) == 0);
+}
+
+static void readers()
+{
+	ioasid_rcu_reader reader = { { 0 }, 0 };
+	ioasid_rcu *rcu = nullptr;
+
+	EXPECT(ioasid_rcu_create(nullptr, &rcu) == 0);
+	if (!rcu)
+		return;
+	ioasid_rcu_reader_lock(rcu, &reader);
+	EXPECT(ioasid_load_relaxed(&reader.epoch) != 0);
+	ioasid_rcu_reader_unlock(&reader);
+	EXPECT(ioasid_load_relaxed(&reader.epoch) == 0);
+	EXPECT(ioasid_rcu_destroy(rcu) == 0);
+}
+
+static void seed()
+{
+	const ioasid_t id = ioasid_alloc(&set, 0, 9, &object);
+
+	EXPECT(ioasid_find(&set, id, accept) == &object);
+	EXPECT(ioasid_is_err(ioasid_find(&set, id + 1, nullptr)));
+	EXPECT(ioasid_ptr_err(ioasid_err_ptr(-ENOENT)) == -ENOENT);
+	EXPECT(ioasid_set_data(id, nullptr) == 0);
+	ioasid_free(id);
+}
+
+int main()
+{
+	states();
+	slots();
+	spaces(IOASID_STORE_BITMAP);
+	spaces(IOASID_STORE_RADIX);
+	spaces(IOASID_STORE_HASH);
+	readers();
+	seed();
+	return failed;
+}

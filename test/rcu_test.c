@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: MIT */
+#include "test/fixture.h"
+
+/* What actors do; arg is the domain. */
+static void lock(void *rcu)
+{
+	ioasid_rcu_read_lock(rcu);
+}
+
+static void unlock(void *rcu)
+{
+	ioasid_rcu_read_unlock(rcu);
+	/* With qsbr that is what ends a section. */
+	ioasid_rcu_quiescent(rcu);
+}
+
+static void synchronize(void *rcu)
+{
+	CHECK(!ioasid_rcu_synchronize(rcu));
+}
+
+static void enlist(void *rcu)
+{
+	CHECK(!ioasid_rcu_thread_register(rcu));
+}
+
+static void leave(void *rcu)
+{
+	CHECK(!ioasid_rcu_thread_unregister(rcu));
+}
+
+/* Its thread is registered, and in a read section until released. */
+static void reader_begin(struct actor *reader, struct fixture *fixture)
+{
+	actor_begin(reader);
+	actor_do(reader, enlist, fixture->rcu);
+	actor_do(reader, lock, fixture->rcu);
+}
+
+/* Main is online in qsbr and would hold up others. */
+static void main_offline(struct fixture *fixture)
+{
+	ioasid_rcu_thread_offline(fixture->rcu);
+}
+
+static bool can_tell(const struct fixture *fixture)
+{
+	return fixture->flavour->flavour != IOASID_RCU_QSBR &&
+	       (!fixture->flavour->ops || fixture->flavour->ops->read_held);
+}
+
+static size_t bytes(struct fixture *fixture)
+{
+	size_t now;
+
+	pthread_mutex_lock(&fixture->memory.mutex);
+	now = fixture->memory.bytes;
+	pthread_mutex_unlock(&fixture->memory.mutex);
+	return now;
+}
+
+static void create_refuses(struct fixture *fixture)
+{
+	struct ioasid_rcu_ops ops = *test_flavours[TEST_FLAVOURS - 2].ops;
+	struct ioasid_rcu_config config, good;
+	struct ioasid_rcu_ops broken;
+	struct ioasid_rcu *rcu = NULL;
+	unsigned int i;
+
+	fixture_rcu_config(fixture, &good);
+	config = good;
+	config.flavour = (enum ioasid_rcu_flavour)(IOASID_RCU_CUSTOM + 1);
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	config.flavour = IOASID_RCU_CUSTOM;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	config.ops = &broken;
+	for (i = 0; i < 4; i++) {
+		broken = ops;
+		if (i == 0)
+			broken.read_lock = NULL;
+		else if (i == 1)
+			broken.read_unlock = NULL;
+		else if (i == 2)
+			broken.start_poll = NULL;
+		else
+			broken.poll = NULL;
+		assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	}
+	config = good;
+	config.memory.alloc = NULL;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	config = good;
+	config.memory.free = NULL;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	config = good;
+	config.memory = test_memory_hooks(&fixture->memory, true);
+	config.memory.reserve = NULL;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	config.memory = test_memory_hooks(&fixture->memory, true);
+	config.memory.release = NULL;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
+	fixture->memory.fail_all = true;
+	assert_int_equal(ioasid_rcu_create(&good, &rcu), -ENOMEM);
+	fixture->memory.fail_all = false;
+	assert_null(rcu);
+	assert_int_equal(ioasid_rcu_create(NULL, &rcu), 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+	assert_int_equal(ioasid_rcu_destroy(NULL), 0);
+}
+
+static void nesting(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	int i;
+
+	assert_false(ioasid_rcu_read_held(rcu));
+	for (i = 0; i < 3; i++) {
+		ioasid_rcu_read_lock(rcu);
+		assert_int_equal(ioasid_rcu_read_held(rcu), can_tell(fixture));
+	}
+	for (i = 0; i < 3; i++) {
+		if (can_tell(fixture)) {
+			assert_true(ioasid_rcu_read_held(rcu));
+			assert_int_equal(ioasid_rcu_synchronize(rcu), -EDEADLK);
+			assert_int_equal(ioasid_rcu_barrier(rcu), -EDEADLK);
+			assert_int_equal(ioasid_rcu_destroy(rcu), -EDEADLK);
+			assert_int_equal(ioasid_rcu_thread_unregister(rcu),
+					 -EDEADLK);
+		}
+		ioasid_rcu_read_unlock(rcu);
+	}
+	assert_false(ioasid_rcu_read_held(rcu));
+	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+}
+
+static void synchronize_waits(struct fixture *fixture)
+{
+	struct actor reader, writer;
+
+	main_offline(fixture);
+	reader_begin(&reader, fixture);
+	actor_do(&reader, lock, fixture->rcu);
+	actor_begin(&writer);
+	actor_start(&writer, synchronize, fixture->rcu);
+	assert_false(actor_done(&writer, A_WHILE));
+	if (fixture->flavour->flavour != IOASID_RCU_QSBR) {
+		actor_do(&reader, unlock, fixture->rcu);
+		assert_false(actor_done(&writer, A_WHILE));
+	}
+	actor_do(&reader, unlock, fixture->rcu);
+	assert_true(actor_done(&writer, TOO_LONG));
+	actor_end(&writer);
+	actor_end(&reader);
+}
+
+static bool poll_passes(struct ioasid_rcu *rcu, uint64_t cookie)
+{
+	double end = test_now() + TOO_LONG;
+
+	while (!ioasid_rcu_poll(rcu, cookie))
+		if (test_now() > end)
+			return false;
+	return true;
+}
+
+static void polling(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	bool polls = !fixture->flavour->ops || fixture->flavour->ops->poll;
+	uint64_t first, second;
+	struct actor reader;
+
+	/* In the caller's own section it cannot pass. */
+	ioasid_rcu_read_lock(rcu);
+	first = ioasid_rcu_start_poll(rcu);
+	assert_false(ioasid_rcu_poll(rcu, first));
+	assert_false(ioasid_rcu_poll(rcu, first));
+	ioasid_rcu_read_unlock(rcu);
+	if (polls) {
+		ioasid_rcu_quiescent(rcu);
+		assert_true(ioasid_rcu_poll(rcu, first));
+	} else {
+		assert_false(ioasid_rcu_poll(rcu, first));
+		assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+		assert_true(ioasid_rcu_poll(rcu, first));
+	}
+	second = ioasid_rcu_start_poll(rcu);
+	if (fixture->flavour->threads)
+		assert_true(second > first);
+	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+	assert_true(ioasid_rcu_poll(rcu, first));
+	assert_true(ioasid_rcu_poll(rcu, second));
+	if (!fixture->flavour->threads || !polls)
+		return;
+	main_offline(fixture);
+	reader_begin(&reader, fixture);
+	first = ioasid_rcu_start_poll(rcu);
+	assert_false(ioasid_rcu_poll(rcu, first));
+	test_sleep(A_WHILE);
+	assert_false(ioasid_rcu_poll(rcu, first));
+	actor_do(&reader, unlock, rcu);
+	assert_true(poll_passes(rcu, first));
+	actor_end(&reader);
+}
+
+/* A deferred callback that knows its turn. */
+struct deferred {
+	struct ioasid_rcu_head head;
+	struct fixture *fixture;
+	unsigned int number, *called;
+	int barrier, destroy;
+	bool again, wrong_order;
+};
+
+static void on_deferred(struct ioasid_rcu_head *head)
+{
+	struct deferred *deferred = (struct deferred *)head;
+	struct ioasid_rcu *rcu = deferred->fixture->rcu;
+
+	deferred->wrong_order = *deferred->called != deferred->number;
+	++*deferred->called;
+	deferred->barrier = ioasid_rcu_barrier(rcu);
+	deferred->destroy = ioasid_rcu_destroy(rcu);
+	if (deferred->again) {
+		deferred->again = false;
+		deferred->number += 100;
+		CHECK(!ioasid_rcu_defer(rcu, head, on_deferred));
+	}
+}
+
+static void deferred_in_order(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	struct deferred deferred[100];
+	unsigned int called = 0, i;
+
+	ioasid_rcu_read_lock(rcu);
+	for (i = 0; i < 100; i++) {
+		deferred[i] = (struct deferred){
+			.fixture = fixture,
+			.number = i,
+			.called = &called,
+			.again = i == 0,
+		};
+		assert_int_equal(ioasid_rcu_pending(rcu), i);
+		assert_int_equal(ioasid_rcu_defer(rcu, &deferred[i].head,
+						  on_deferred),
+				 0);
+	}
+	/* The section they were deferred in has not ended. */
+	assert_int_equal(called, 0);
+	assert_int_equal(ioasid_rcu_pending(rcu), 100);
+	ioasid_rcu_read_unlock(rcu);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	assert_true(called >= 100);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	assert_int_equal(called, 101);
+	assert_int_equal(ioasid_rcu_pending(rcu), 0);
+	for (i = 0; i < 100; i++) {
+		assert_false(deferred[i].wrong_order);
+		assert_int_equal(deferred[i].barrier, -EDEADLK);
+		assert_int_equal(deferred[i].destroy, -EDEADLK);
+	}
+}
+
+struct counted {
+	struct ioasid_rcu_head head;
+	ioasid_atomic_u32 *count;
+};
+
+static void on_counted(struct ioasid_rcu_head *head)
+{
+	ioasid_fetch_add_acq_rel(((struct counted *)head)->count, 1);
+}
+
+/* What is deferred outside of a section is called without anybody waiting. */
+static void deferred_runs_by_itself(struct fixture *fixture)
+{
+	bool polls = !fixture->flavour->ops || fixture->flavour->ops->poll;
+	static struct counted counted[4096];
+	ioasid_atomic_u32 count = { 0 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counted); i++) {
+		counted[i].count = &count;
+		assert_int_equal(ioasid_rcu_defer(fixture->rcu,
+						  &counted[i].head, on_counted),
+				 0);
+		if (!fixture->flavour->threads)
+			assert_int_equal(ioasid_load_relaxed(&count), i + 1);
+		ioasid_rcu_quiescent(fixture->rcu);
+	}
+	if (polls)
+		assert_true(ioasid_load_relaxed(&count) >
+			    ARRAY_SIZE(counted) / 2);
+	assert_int_equal(ioasid_rcu_pending(fixture->rcu),
+			 ARRAY_SIZE(counted) - ioasid_load_relaxed(&count));
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(ioasid_load_relaxed(&count), ARRAY_SIZE(counted));
+}
+
+static void deferred_waits_for_readers(struct fixture *fixture)
+{
+	struct counted counted[100];
+	ioasid_atomic_u32 count = { 0 };
+	struct actor reader;
+	size_t i;
+
+	main_offline(fixture);
+	reader_begin(&reader, fixture);
+	for (i = 0; i < ARRAY_SIZE(counted); i++) {
+		counted[i].count = &count;
+		assert_int_equal(ioasid_rcu_defer(fixture->rcu,
+						  &counted[i].head, on_counted),
+				 0);
+	}
+	assert_int_equal(ioasid_load_relaxed(&count), 0);
+	actor_do(&reader, unlock, fixture->rcu);
+	actor_end(&reader);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(ioasid_load_relaxed(&count), ARRAY_SIZE(counted));
+}
+
+/* The last one of the limit's, on a thread of its own. */
+struct last {
+	struct ioasid_rcu *rcu;
+	struct counted *counted;
+};
+
+static void defer_last(void *arg)
+{
+	struct last *last = arg;
+
+	CHECK(!ioasid_rcu_defer(last->rcu, &last->counted->head, on_counted));
+}
+
+/* Defers until refused. */
+struct refused {
+	struct counted counted, other[8];
+	struct ioasid_rcu *rcu;
+	unsigned int accepted;
+	int ret;
+};
+
+static void on_refused(struct ioasid_rcu_head *head)
+{
+	struct refused *refused = (struct refused *)head;
+
+	on_counted(head);
+	while (!refused->ret && refused->accepted < 8) {
+		struct counted *other = &refused->other[refused->accepted];
+
+		other->count = refused->counted.count;
+		refused->ret = ioasid_rcu_defer(refused->rcu, &other->head,
+						on_counted);
+		refused->accepted += !refused->ret;
+	}
+}
+
+static void pending_limit(struct fixture *fixture)
+{
+	enum { LIMIT = 4 };
+	struct ioasid_rcu_config config;
+	struct counted counted[LIMIT + 1];
+	ioasid_atomic_u32 count = { 0 };
+	struct refused refused;
+	struct ioasid_rcu *rcu;
+	struct actor reader, writer;
+	struct last last;
+	size_t i;
+
+	fixture_rcu_config(fixture, &config);
+	config.pending_limit = LIMIT;
+	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), 0);
+	fixture->rcu = rcu;
+	reader_begin(&reader, fixture);
+	for (i = 0; i <= LIMIT; i++)
+		counted[i].count = &count;
+	for (i = 0; i < LIMIT; i++)
+		assert_int_equal(
+			ioasid_rcu_defer(rcu, &counted[i].head, on_counted), 0);
+	assert_int_equal(ioasid_rcu_pending(rcu), LIMIT);
+	/* In a section, the head remains the caller's. */
+	if (can_tell(fixture) || !fixture->flavour->ops) {
+		assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+		ioasid_rcu_read_lock(rcu);
+		assert_int_equal(ioasid_rcu_defer(rcu, &counted[LIMIT].head,
+						  on_counted),
+				 -EAGAIN);
+		ioasid_rcu_read_unlock(rcu);
+		main_offline(fixture);
+	}
+	assert_int_equal(ioasid_rcu_pending(rcu), LIMIT);
+	/* Outside of one it waits. */
+	actor_begin(&writer);
+	last = (struct last){ rcu, &counted[LIMIT] };
+	actor_start(&writer, defer_last, &last);
+	assert_false(actor_done(&writer, A_WHILE));
+	assert_int_equal(ioasid_load_acquire(&count), 0);
+	actor_do(&reader, unlock, rcu);
+	assert_true(actor_done(&writer, TOO_LONG));
+	assert_true(ioasid_load_acquire(&count) >= LIMIT);
+	actor_end(&writer);
+	actor_end(&reader);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	assert_int_equal(ioasid_load_acquire(&count), LIMIT + 1);
+	/* And in a callback. */
+	refused = (struct refused){ .counted.count = &count, .rcu = rcu };
+	assert_int_equal(
+		ioasid_rcu_defer(rcu, &refused.counted.head, on_refused), 0);
+	for (i = 1; i < LIMIT; i++)
+		assert_int_equal(
+			ioasid_rcu_defer(rcu, &counted[i].head, on_counted), 0);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	assert_int_equal(refused.ret, -EAGAIN);
+	assert_true(refused.accepted <= LIMIT);
+	assert_int_equal(ioasid_load_acquire(&count),
+			 2 * LIMIT + 1 + refused.accepted);
+}
+
+static void registration(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	size_t registered = bytes(fixture);
+
+	assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+	assert_int_equal(bytes(fixture), registered);
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
+	if (fixture->flavour->flavour != IOASID_RCU_EPOCH &&
+	    fixture->flavour->flavour != IOASID_RCU_QSBR)
+		return;
+	assert_true(bytes(fixture) < registered);
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), -ENOENT);
+	/* No thread left that would have to say so. */
+	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+	ioasid_rcu_quiescent(rcu);
+	ioasid_rcu_thread_offline(rcu);
+	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+	if (fixture->flavour->flavour == IOASID_RCU_EPOCH) {
+		ioasid_rcu_read_lock(rcu);
+		assert_true(ioasid_rcu_read_held(rcu));
+		ioasid_rcu_read_unlock(rcu);
+	} else {
+		assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+	}
+	assert_int_equal(bytes(fixture), registered);
+}
+
+/* With a lock, a read section and no word of farewell. */
+static void visit(void *rcu)
+{
+	enlist(rcu);
+	lock(rcu);
+	unlock(rcu);
+}
+
+static void thread_exit_unregisters(struct fixture *fixture)
+{
+	size_t before = bytes(fixture);
+	struct actor actor;
+
+	actor_begin(&actor);
+	actor_do(&actor, visit, fixture->rcu);
+	if (!fixture->flavour->ops)
+		assert_true(bytes(fixture) > before);
+	actor_end(&actor);
+	assert_int_equal(bytes(fixture), before);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	actor_begin(&actor);
+	actor_do(&actor, visit, fixture->rcu);
+	actor_do(&actor, leave, fixture->rcu);
+	assert_int_equal(bytes(fixture), before);
+	actor_end(&actor);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+}
+
+static void *come_and_go(void *arg)
+{
+	struct fixture *fixture = arg;
+	int i;
+
+	enlist(fixture->rcu);
+	for (i = 0; i < 20; i++) {
+		lock(fixture->rcu);
+		lock(fixture->rcu);
+		unlock(fixture->rcu);
+		unlock(fixture->rcu);
+	}
+	return NULL;
+}
+
+static void many_threads(struct fixture *fixture)
+{
+	enum { COUNT = 16, ROUNDS = TEST_SANITIZED ? 8 : 32 };
+	size_t before = bytes(fixture);
+	pthread_t thread[COUNT];
+	int round, i;
+
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < COUNT; i++)
+			CHECK(!pthread_create(&thread[i], NULL, come_and_go,
+					      fixture));
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+		for (i = 0; i < COUNT; i++)
+			CHECK(!pthread_join(thread[i], NULL));
+	}
+	assert_int_equal(bytes(fixture), before);
+}
+
+static void offline(void *rcu)
+{
+	ioasid_rcu_thread_offline(rcu);
+}
+
+static void online(void *rcu)
+{
+	ioasid_rcu_thread_online(rcu);
+}
+
+/* Once used, then idle outside of a section; with qsbr offline. */
+static void sleeper_stalls_nobody(struct fixture *fixture)
+{
+	struct actor sleeper;
+
+	actor_begin(&sleeper);
+	actor_do(&sleeper, visit, fixture->rcu);
+	actor_do(&sleeper, offline, fixture->rcu);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	actor_do(&sleeper, online, fixture->rcu);
+	actor_end(&sleeper);
+}
+
+static void qsbr_states(struct fixture *fixture)
+{
+	struct actor thread, writer;
+
+	fixture->flavour = &test_flavours[2];
+	assert_int_equal(fixture->flavour->flavour, IOASID_RCU_QSBR);
+	fixture_rcu(fixture);
+	main_offline(fixture);
+	actor_begin(&thread);
+	actor_begin(&writer);
+	actor_do(&thread, enlist, fixture->rcu);
+	/* Online from registration on, without any section. */
+	actor_start(&writer, synchronize, fixture->rcu);
+	assert_false(actor_done(&writer, A_WHILE));
+	actor_do(&thread, (void (*)(void *))offline, fixture->rcu);
+	assert_true(actor_done(&writer, TOO_LONG));
+	actor_do(&thread, online, fixture->rcu);
+	actor_start(&writer, synchronize, fixture->rcu);
+	assert_false(actor_done(&writer, A_WHILE));
+	/* The call itself is a quiescent state of its caller. */
+	actor_do(&thread, synchronize, fixture->rcu);
+	assert_true(actor_done(&writer, TOO_LONG));
+	/* Offline, quiescent leaves the thread as it is. */
+	actor_do(&thread, offline, fixture->rcu);
+	actor_do(&thread, unlock, fixture->rcu);
+	actor_do(&writer, synchronize, fixture->rcu);
+	actor_end(&thread);
+	actor_end(&writer);
+}
+
+static void custom_is_called(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu;
+	uint32_t calls;
+
+	fixture->flavour = &test_flavours[TEST_FLAVOURS - 2];
+	fixture_rcu(fixture);
+	rcu = fixture->rcu;
+	calls = ioasid_load_relaxed(&fixture->custom.calls);
+	ioasid_rcu_read_lock(rcu);
+	assert_true(ioasid_rcu_read_held(fixture->custom.inner));
+	ioasid_rcu_read_unlock(rcu);
+	assert_false(ioasid_rcu_read_held(fixture->custom.inner));
+	ioasid_rcu_quiescent(rcu);
+	ioasid_rcu_thread_offline(rcu);
+	ioasid_rcu_thread_online(rcu);
+	assert_int_equal(ioasid_load_relaxed(&fixture->custom.calls),
+			 calls + 4);
+	fixture->custom.register_error = -EPERM;
+	assert_int_equal(ioasid_rcu_thread_register(rcu), -EPERM);
+	fixture->custom.register_error = 0;
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_unregister(fixture->custom.inner),
+			 -ENOENT);
+}
+
+static void enlist_without_memory(void *rcu)
+{
+	CHECK(ioasid_rcu_thread_register(rcu) == -ENOMEM);
+}
+
+static void held(void *rcu)
+{
+	CHECK(ioasid_rcu_read_held(rcu));
+	CHECK(ioasid_rcu_synchronize(rcu) == -EDEADLK);
+}
+
+static void try_enlist(void *rcu)
+{
+	int ret = ioasid_rcu_thread_register(rcu);
+
+	/* Too late for the section that is counted. */
+	CHECK(ret == -ENOMEM);
+}
+
+static void no_memory_to_register(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu, *other;
+	struct actor reader, writer;
+	int round;
+
+	assert_int_equal(ioasid_rcu_create(NULL, &other), 0);
+	actor_begin(&reader);
+	actor_begin(&writer);
+	fixture->memory.fail_all = true;
+	actor_do(&reader, enlist_without_memory, rcu);
+	if (fixture->flavour->flavour == IOASID_RCU_QSBR)
+		goto done;
+	for (round = 0; round < 3; round++) {
+		fixture->memory.fail_all = true;
+		actor_do(&reader, lock, rcu);
+		actor_do(&reader, lock, rcu);
+		actor_do(&reader, held, rcu);
+		/* Which domain's is not known for lack of memory. */
+		actor_do(&reader, held, other);
+		/* As safe as one that is registered. */
+		actor_start(&writer, synchronize, rcu);
+		assert_false(actor_done(&writer, A_WHILE));
+		/* Memory comes back at an awkward time. */
+		if (round)
+			fixture->memory.fail_all = false;
+		if (round == 2)
+			actor_do(&reader, try_enlist, rcu);
+		actor_do(&reader, unlock, rcu);
+		assert_false(actor_done(&writer, A_WHILE));
+		actor_do(&reader, lock, rcu);
+		actor_do(&reader, unlock, rcu);
+		assert_false(actor_done(&writer, A_WHILE));
+		actor_do(&reader, unlock, rcu);
+		assert_true(actor_done(&writer, TOO_LONG));
+		actor_do(&reader, synchronize, other);
+	}
+done:
+	fixture->memory.fail_all = false;
+	actor_end(&reader);
+	actor_end(&writer);
+	assert_int_equal(ioasid_rcu_destroy(other), 0);
+}
+
+static void domains_are_independent(struct fixture *fixture)
+{
+	enum { DOMAINS = 20 };
+	struct ioasid_rcu *rcu[DOMAINS];
+	struct ioasid_rcu_config config;
+	int i, j;
+
+	fixture_rcu_config(fixture, &config);
+	for (i = 0; i < DOMAINS; i++) {
+		assert_int_equal(ioasid_rcu_create(&config, &rcu[i]), 0);
+		assert_int_equal(ioasid_rcu_thread_register(rcu[i]), 0);
+	}
+	/* Overlapping, not nested. */
+	for (i = 0; i < DOMAINS; i++) {
+		ioasid_rcu_read_lock(rcu[i]);
+		for (j = i + 1; j < DOMAINS; j++) {
+			assert_false(ioasid_rcu_read_held(rcu[j]));
+			assert_int_equal(ioasid_rcu_synchronize(rcu[j]), 0);
+		}
+	}
+	for (i = 0; i < DOMAINS; i++) {
+		if (can_tell(fixture))
+			for (j = i; j < DOMAINS; j++)
+				assert_true(ioasid_rcu_read_held(rcu[j]));
+		ioasid_rcu_read_unlock(rcu[i]);
+		assert_false(ioasid_rcu_read_held(rcu[i]));
+		assert_int_equal(ioasid_rcu_synchronize(rcu[i]), 0);
+	}
+	for (i = 0; i < DOMAINS; i++)
+		assert_int_equal(ioasid_rcu_destroy(rcu[i]), 0);
+}
+
+/* Threads registered, callbacks pending: destroy takes care of both. */
+static void destroy_cleans_up(struct fixture *fixture)
+{
+	ioasid_atomic_u32 count = { 0 };
+	struct counted counted[40];
+	struct actor actor;
+	size_t i;
+
+	actor_begin(&actor);
+	if (fixture->flavour->threads) {
+		actor_do(&actor, visit, fixture->rcu);
+		actor_do(&actor, offline, fixture->rcu);
+	}
+	ioasid_rcu_read_lock(fixture->rcu);
+	for (i = 0; i < ARRAY_SIZE(counted); i++) {
+		counted[i].count = &count;
+		assert_int_equal(ioasid_rcu_defer(fixture->rcu,
+						  &counted[i].head, on_counted),
+				 0);
+	}
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(ioasid_load_relaxed(&count), 0);
+	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
+	assert_int_equal(ioasid_load_relaxed(&count), ARRAY_SIZE(counted));
+	fixture->rcu = NULL;
+	if (!fixture->flavour->ops)
+		assert_int_equal(bytes(fixture), 0);
+	assert_int_equal(ioasid_rcu_destroy(fixture->custom.inner), 0);
+	fixture_rcu(fixture);
+	if (fixture->flavour->threads)
+		actor_do(&actor, visit, fixture->rcu);
+	actor_end(&actor);
+}
+
+static void destroy_in_use(struct fixture *fixture)
+{
+	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), -EBUSY);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+}
+
+int main(void)
+{
+	static const struct test_case cases[] = {
+		CASE(create_refuses, NO_SPACE | NO_RCU),
+		CASE(nesting, PER_FLAVOUR | NO_SPACE),
+		CASE(synchronize_waits, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(polling, PER_FLAVOUR | NO_SPACE),
+		CASE(deferred_in_order, PER_FLAVOUR | NO_SPACE),
+		CASE(deferred_runs_by_itself, PER_FLAVOUR | NO_SPACE),
+		CASE(deferred_waits_for_readers,
+		     PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(pending_limit, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(registration, PER_FLAVOUR | NO_SPACE),
+		CASE(thread_exit_unregisters, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(many_threads, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(sleeper_stalls_nobody, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(qsbr_states, NO_SPACE | NO_RCU),
+		CASE(custom_is_called, NO_SPACE | NO_RCU),
+		CASE(no_memory_to_register,
+		     PER_FLAVOUR | THREADS | BUILT_IN | NO_SPACE),
+		CASE(domains_are_independent,
+		     PER_FLAVOUR | BUILT_IN | NO_SPACE),
+		CASE(destroy_cleans_up, PER_FLAVOUR | NO_SPACE),
+		CASE(destroy_in_use, PER_FLAVOUR),
+	};
+
+	return test_run("rcu", cases, ARRAY_SIZE(cases));
+}
