@@ -124,7 +124,7 @@ void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 /* Waits a little, longer with each @round. */
 void ioasid_backoff(unsigned int round);
 
-/* Spreads a number over 64 bits: finalizer of Steele et al., SplitMix (2014). */
+/* Spreads a number over 64 bits: the finalizer of Steele's SplitMix (2014). */
 uint64_t ioasid_mix(uint64_t number);
 
 /* A number nobody can guess. */

@@ -66,18 +66,30 @@ static IOASID_TLS struct ioasid_rcu_frame *thread_callbacks, *thread_getters;
 static IOASID_TLS unsigned int thread_replaced;
 /* Read sections of this thread that are counted in their domain. */
 static IOASID_TLS uint32_t thread_anonymous;
+/* Its exit hook has run: nothing would take a new record away. */
+static IOASID_TLS bool thread_left;
 
 static struct domain *to_domain(const struct ioasid_rcu *rcu)
 {
 	return ioasid_container_of(rcu, struct domain, rcu);
 }
 
+/* In this order: a signal handler may look IDs up in between. */
+static void assign(struct ioasid_rcu_thread *to, uint64_t domain,
+		   struct ioasid_rcu_reader *reader)
+{
+	to->domain = 0;
+	ioasid_compiler_barrier();
+	to->reader = reader;
+	ioasid_compiler_barrier();
+	to->domain = domain;
+}
+
 static void remember(const struct ioasid_rcu *rcu,
 		     struct ioasid_rcu_reader *reader)
 {
-	ioasid_rcu_current.domain = rcu->id;
-	ioasid_rcu_current.reader = reader;
-	cached[thread_replaced++ % CACHED_DOMAINS] = ioasid_rcu_current;
+	assign(&cached[thread_replaced++ % CACHED_DOMAINS], rcu->id, reader);
+	assign(&ioasid_rcu_current, rcu->id, reader);
 }
 
 static struct ioasid_rcu_reader *find_reader(const struct ioasid_rcu *rcu)
@@ -88,7 +100,7 @@ static struct ioasid_rcu_reader *find_reader(const struct ioasid_rcu *rcu)
 		return ioasid_rcu_current.reader;
 	for (unsigned int i = 0; i < CACHED_DOMAINS; i++) {
 		if (cached[i].domain == rcu->id) {
-			ioasid_rcu_current = cached[i];
+			assign(&ioasid_rcu_current, rcu->id, cached[i].reader);
 			return cached[i].reader;
 		}
 	}
@@ -121,13 +133,14 @@ static void record_free(struct record *record)
 
 static void forget_cached(void)
 {
-	ioasid_rcu_current.domain = 0;
+	assign(&ioasid_rcu_current, 0, NULL);
 	for (unsigned int i = 0; i < CACHED_DOMAINS; i++)
-		cached[i].domain = 0;
+		assign(&cached[i], 0, NULL);
 }
 
 static void thread_exit(void)
 {
+	thread_left = true;
 	ioasid_lock(&registry);
 	while (thread_records)
 		record_free(thread_records);
@@ -141,7 +154,8 @@ static struct ioasid_rcu_reader *add_reader(struct domain *domain)
 	struct record *record;
 
 	/* A section that was counted must find itself so at its end. */
-	if (thread_anonymous || !ioasid_at_thread_exit(&exit_hook))
+	if (thread_anonymous || thread_left ||
+	    !ioasid_at_thread_exit(&exit_hook))
 		return NULL;
 	ioasid_lock(&registry);
 	record = ioasid_memory_zeroed(&domain->memory, sizeof(*record));
@@ -327,8 +341,10 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	switch (rcu->flavour) {
 	case IOASID_RCU_EPOCH:
 		reader = find_reader(rcu);
-		return reader ? ioasid_load_relaxed(&reader->epoch) != 0 :
-				thread_anonymous != 0;
+		if (reader)
+			return ioasid_load_relaxed(&reader->epoch) != 0;
+		return thread_anonymous &&
+		       ioasid_load_relaxed(&to_domain(rcu)->anonymous);
 	case IOASID_RCU_QSBR:
 		/* Who deferred may hold pointers around the callback. */
 		return inside(thread_callbacks, rcu);
@@ -369,14 +385,6 @@ static void enqueue(struct queue *queue, struct ioasid_rcu_head *head,
 	queue->added++;
 }
 
-/* Domain locked. */
-static void publish_pending(struct domain *domain)
-{
-	const struct queue *queue = &domain->callbacks;
-
-	ioasid_store_relaxed(&domain->pending, queue->added - queue->done);
-}
-
 /* Domain locked. The batch whose grace period has passed, or NULL. */
 static struct ioasid_rcu_head *take_due(struct domain *domain,
 					struct queue *queue)
@@ -403,6 +411,7 @@ static bool run_due(struct domain *domain, struct queue *queue)
 	struct ioasid_rcu_frame frame;
 	struct ioasid_rcu_head *head, *next;
 	uint64_t count;
+	bool offline;
 
 	ioasid_lock(&domain->lock);
 	head = take_due(domain, queue);
@@ -414,15 +423,23 @@ static bool run_due(struct domain *domain, struct queue *queue)
 	ioasid_unlock(&domain->lock);
 	if (!head)
 		return false;
+	/* Callbacks may look IDs up. */
+	offline = domain->rcu.flavour == IOASID_RCU_QSBR &&
+		  !is_online(&domain->rcu);
+	if (offline)
+		ioasid_rcu_thread_online(&domain->rcu);
 	push(&thread_callbacks, &frame, &domain->rcu);
 	for (; head; head = next) {
 		next = head->next;
+		if (queue == &domain->callbacks)
+			ioasid_fetch_sub_release(&domain->pending, 1u);
 		head->func(head);
 	}
 	thread_callbacks = frame.outer;
+	if (offline)
+		ioasid_rcu_thread_offline(&domain->rcu);
 	ioasid_lock(&domain->lock);
 	queue->done += count;
-	publish_pending(domain);
 	ioasid_unlock(&domain->lock);
 	return true;
 }
@@ -496,7 +513,7 @@ void ioasid_rcu_defer_admitted(struct ioasid_rcu *rcu,
 
 	ioasid_lock(&domain->lock);
 	enqueue(&domain->callbacks, head, func);
-	publish_pending(domain);
+	ioasid_fetch_add_acq_rel(&domain->pending, 1u);
 	look = domain->callbacks.added % BATCH == 0 ||
 	       rcu->flavour == IOASID_RCU_NONE;
 	ioasid_unlock(&domain->lock);
@@ -556,9 +573,9 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 		return rcu->ops->thread_register ?
 			       rcu->ops->thread_register(rcu->ops_context) :
 			       0;
-	if (find_reader(rcu))
-		return 0;
-	reader = add_reader(to_domain(rcu));
+	reader = find_reader(rcu);
+	if (!reader)
+		reader = add_reader(to_domain(rcu));
 	if (!reader)
 		return -ENOMEM;
 	if (rcu->flavour == IOASID_RCU_QSBR)

@@ -56,15 +56,27 @@ static void space_unlock(struct space *space)
 		ioasid_unlock(&space->lock);
 }
 
-static void *counted_alloc(void *context, size_t size)
+static void *counted(struct space *space, void *memory, size_t size)
 {
-	struct space *space = context;
-	void *memory =
-		space->user_memory.alloc(space->user_memory.context, size);
-
 	if (memory)
 		ioasid_fetch_add_acq_rel(&space->held, size);
 	return memory;
+}
+
+static void *counted_alloc(void *context, size_t size)
+{
+	struct space *space = context;
+	const struct ioasid_memory *user = &space->user_memory;
+
+	return counted(space, user->alloc(user->context, size), size);
+}
+
+static void *counted_reserve(void *context, size_t size)
+{
+	struct space *space = context;
+	const struct ioasid_memory *user = &space->user_memory;
+
+	return counted(space, user->reserve(user->context, size), size);
 }
 
 static void counted_free(void *context, void *memory, size_t size)
@@ -73,17 +85,6 @@ static void counted_free(void *context, void *memory, size_t size)
 
 	ioasid_fetch_sub_release(&space->held, size);
 	space->user_memory.free(space->user_memory.context, memory, size);
-}
-
-static void *counted_reserve(void *context, size_t size)
-{
-	struct space *space = context;
-	void *memory =
-		space->user_memory.reserve(space->user_memory.context, size);
-
-	if (memory)
-		ioasid_fetch_add_acq_rel(&space->held, size);
-	return memory;
 }
 
 static void counted_release(void *context, void *memory, size_t size)

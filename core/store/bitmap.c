@@ -93,12 +93,6 @@ static int bitmap_create(struct ioasid_store *store,
 	return 0;
 }
 
-static struct ioasid_slot *bitmap_find(const struct ioasid_store *store,
-				       ioasid_t id)
-{
-	return ioasid_bitmap_find(store, id);
-}
-
 /* The lowest vacant offset from @offset on, or the number of IDs. */
 static uint32_t lowest_vacant(const struct ioasid_store *store, uint32_t offset)
 {
@@ -224,7 +218,7 @@ static bool bitmap_validate(const struct ioasid_store *store,
 const struct ioasid_store_ops ioasid_bitmap_ops = {
 	.create = bitmap_create,
 	.destroy = bitmap_destroy,
-	.find = bitmap_find,
+	.find = ioasid_bitmap_find,
 	.claim = bitmap_claim,
 	.release = bitmap_release,
 	.occupied = bitmap_occupied,

@@ -24,7 +24,9 @@
 _Static_assert(sizeof(void *) < 8 || IOASID_STATE_BITS < 64 ||
 		       sizeof(struct ioasid_hash_bucket) == IOASID_CACHE_LINE,
 	       "a lookup touches one line");
-_Static_assert(IOASID_HASH_MIN_BUCKETS >= 2, "an index has at least one bit");
+_Static_assert(IOASID_HASH_MIN_BUCKETS >= 2 && !(IOASID_HASH_MIN_BUCKETS &
+						 (IOASID_HASH_MIN_BUCKETS - 1)),
+	       "an index has some number of bits, at least one");
 
 struct hash {
 	struct ioasid_memory memory;
@@ -131,12 +133,6 @@ static void hash_destroy(struct ioasid_store *store)
 		table_free(table);
 	}
 	ioasid_memory_zeroed_free(&memory, hash, sizeof(*hash));
-}
-
-static struct ioasid_slot *hash_find(const struct ioasid_store *store,
-				     ioasid_t id)
-{
-	return ioasid_hash_find(store, id);
 }
 
 struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
@@ -567,7 +563,7 @@ static bool hash_validate(const struct ioasid_store *store, const char **reason)
 const struct ioasid_store_ops ioasid_hash_ops = {
 	.create = hash_create,
 	.destroy = hash_destroy,
-	.find = hash_find,
+	.find = ioasid_hash_find,
 	.claim = hash_claim,
 	.release = hash_release,
 	.occupied = hash_occupied,

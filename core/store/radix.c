@@ -200,12 +200,6 @@ static void radix_destroy(struct ioasid_store *store)
 	ioasid_memory_zeroed_free(&memory, radix, sizeof(*radix));
 }
 
-static struct ioasid_slot *radix_find(const struct ioasid_store *store,
-				      ioasid_t id)
-{
-	return ioasid_radix_find(store, id);
-}
-
 /* The first child from @index on that is not full, or FANOUT. */
 static unsigned int next_not_full(const struct ioasid_radix_node *node,
 				  unsigned int index)
@@ -539,7 +533,7 @@ static bool radix_validate(const struct ioasid_store *store,
 const struct ioasid_store_ops ioasid_radix_ops = {
 	.create = radix_create,
 	.destroy = radix_destroy,
-	.find = radix_find,
+	.find = ioasid_radix_find,
 	.claim = radix_claim,
 	.release = radix_release,
 	.occupied = radix_occupied,

@@ -28,6 +28,8 @@ inline void *ioasid_err_ptr(int error)
  * @pointer: what ioasid_find() returned
  *
  * Context: any.
+ * Return: true if it is.
+ * Complexity: constant.
  */
 inline bool ioasid_is_err(const void *pointer)
 {
@@ -39,6 +41,8 @@ inline bool ioasid_is_err(const void *pointer)
  * @pointer: for which ioasid_is_err() is true
  *
  * Context: any.
+ * Return: the errno.
+ * Complexity: constant.
  */
 inline int ioasid_ptr_err(const void *pointer)
 {
@@ -57,6 +61,8 @@ extern ioasid_atomic_ptr ioasid_default;
  * Context: takes a lock; before the first use of the default space.
  * Return: 0; -EBUSY it exists; -EINVAL, -E2BIG, -ENOMEM as for
  * ioasid_space_create(), with the configuration left as it was.
+ * Ownership: @config stays the caller's, what it points to must last.
+ * Complexity: of a create and a destroy of such a space.
  */
 int ioasid_default_configure(const struct ioasid_space_config *config);
 
@@ -65,6 +71,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config);
  *
  * Context: takes a lock on first use.
  * Return: the space, the library's; NULL if it could not be made.
+ * Complexity: constant.
  */
 struct ioasid_space *ioasid_default_space(void);
 
@@ -77,6 +84,8 @@ struct ioasid_space *ioasid_default_space(void);
  *
  * Context: takes the space's lock; may be called in a read section.
  * Return: the ID; INVALID_IOASID for whatever ioasid_space_alloc() refuses.
+ * Ownership: @data stays the caller's.
+ * Complexity: as for ioasid_space_alloc().
  */
 ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
 		      void *data);
@@ -86,6 +95,7 @@ ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
  * @ioasid: ID; one that is not live is counted in the statistics
  *
  * Context: takes the space's lock; may be called in a read section.
+ * Complexity: as a lookup.
  */
 void ioasid_free(ioasid_t ioasid);
 
@@ -97,6 +107,8 @@ void ioasid_free(ioasid_t ioasid);
  * Context: waits for a grace period if @ioasid is live.
  * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
  * section; -ENOMEM the default space could not be made.
+ * Ownership: @data and the pointer before stay the caller's.
+ * Complexity: as a lookup, and a grace period.
  */
 int ioasid_set_data(ioasid_t ioasid, void *data);
 
@@ -110,6 +122,7 @@ int ioasid_set_data(ioasid_t ioasid, void *data);
  * Context: any; wait-free but for @getter and a thread's first use.
  * Return: the private pointer; NULL @getter said no, or there is no data; an
  * error pointer: -ENOENT unknown, -EACCES another set's.
+ * Complexity: as for ioasid_space_find_rcu().
  */
 IOASID_INLINE void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
 				bool (*getter)(void *data))

@@ -10,6 +10,10 @@
  * record only it writes; a lookup writes no shared line. Epochs as in Fraser,
  * "Practical lock-freedom" (2004); quiescent states as in Desnoyers et al.,
  * "User-level implementations of read-copy update" (2012).
+ *
+ * A child of fork() may use only domains, and spaces, that it makes itself: the
+ * readers of its parent are in the others for ever. A signal handler may look
+ * IDs up if its thread has used the domain before, one of its last eight.
  */
 
 #include <ioasid/platform.h>
@@ -26,9 +30,11 @@ extern "C" {
  *                     of a read section holds up nobody
  * @IOASID_RCU_QSBR:   the read side compiles to nothing; every thread
  *                     registers and reports quiescent states, and all that
- *                     lies between two of them is one read section
+ *                     lies between two of them is one read section;
+ *                     synchronize, barrier, set_data and destroy are such
+ *                     states of their caller
  * @IOASID_RCU_NONE:   one thread; what is deferred outside of a read section
- *                     runs at once
+ *                     runs at once, what callbacks defer with a later call
  * @IOASID_RCU_CUSTOM: the user's own, by struct ioasid_rcu_ops
  */
 enum ioasid_rcu_flavour {
@@ -80,7 +86,9 @@ struct ioasid_rcu_ops {
  * @memory:        where records come from
  * @pending_limit: deferred callbacks that may be pending at once before
  *                 ioasid_rcu_defer() waits or refuses; 0: 65,536
- * @no_membarrier: use full fences even where membarrier(2) works
+ * @no_membarrier: use full fences even where membarrier(2) works: for a
+ *                 program that will forbid itself the call, without which
+ *                 grace periods would not end
  */
 struct ioasid_rcu_config {
 	enum ioasid_rcu_flavour flavour;
@@ -163,6 +171,7 @@ IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
  * registers it (epoch) and takes locks, as does the use of a ninth domain by
  * turns. If there is no memory to register, the section is counted in the
  * domain: slower, equally safe.
+ * Complexity: constant.
  */
 IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
@@ -189,6 +198,7 @@ IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
  * @rcu: domain
  *
  * Context: inside a read section of the same thread. Wait-free.
+ * Complexity: constant.
  */
 IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
 {
@@ -219,6 +229,7 @@ IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
  * Return: 0; -EINVAL unknown flavour, an own flavour without its required
  * operations, memory hooks half given; -ENOMEM.
  * Ownership: the caller's, until ioasid_rcu_destroy().
+ * Complexity: constant.
  */
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 		      struct ioasid_rcu **rcu);
@@ -227,12 +238,13 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
  * ioasid_rcu_destroy - run what is deferred and free a domain
  * @rcu: domain that no space uses; NULL is ignored
  *
- * Threads still registered are unregistered. Callbacks that defer again are
- * waited for as well.
+ * Threads still registered, in qsbr offline, are unregistered. Callbacks that
+ * defer again are waited for as well.
  *
  * Context: waits for a grace period; no other call on @rcu may run or follow.
  * Return: 0; -EDEADLK inside a read section or callback of @rcu; -EBUSY a
  * space uses it. On error nothing has changed.
+ * Complexity: the threads registered and callbacks pending.
  */
 int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
 
@@ -241,12 +253,14 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
  * @rcu: domain
  *
  * Required with qsbr before the first lookup, get, put or walk; the thread is
- * online from here on. Others register on first use; then this only moves the cost.
- * A thread that exits is unregistered.
+ * online from here on. Others register on first use; then this only moves the
+ * cost. A thread that exits is unregistered.
  *
  * Context: takes the domain's lock; not in a signal handler.
  * Return: 0, also if registered before; -ENOMEM, also inside a read section
  * that began without memory; what an own flavour returns.
+ * Ownership: the record is the domain's.
+ * Complexity: constant.
  */
 int ioasid_rcu_thread_register(struct ioasid_rcu *rcu);
 
@@ -256,6 +270,7 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu);
  *
  * Context: takes the domain's lock.
  * Return: 0; -ENOENT not registered; -EDEADLK inside a read section.
+ * Complexity: constant.
  */
 int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu);
 
@@ -267,6 +282,7 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu);
  *
  * Context: not inside a read section or a getter; wait-free. A thread that is
  * not registered, or offline, is left as it is.
+ * Complexity: constant.
  */
 void ioasid_rcu_quiescent(struct ioasid_rcu *rcu);
 
@@ -275,6 +291,7 @@ void ioasid_rcu_quiescent(struct ioasid_rcu *rcu);
  * @rcu: domain
  *
  * Context: not inside a read section; no lookup until thread_online.
+ * Complexity: constant.
  */
 void ioasid_rcu_thread_offline(struct ioasid_rcu *rcu);
 
@@ -283,6 +300,7 @@ void ioasid_rcu_thread_offline(struct ioasid_rcu *rcu);
  * @rcu: domain
  *
  * Context: after ioasid_rcu_thread_offline().
+ * Complexity: constant.
  */
 void ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
 
@@ -293,10 +311,12 @@ void ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
  * True in any flavour inside a getter or iterator the library is calling, and
  * with qsbr inside a deferred callback, whose caller may hold pointers.
  * Elsewhere qsbr, and an own flavour that cannot tell, answer false. A thread
- * counted in another domain for lack of memory is taken to be in a section of
- * every domain it is not registered with.
+ * counted in one domain for lack of memory is taken to be in a section of every
+ * domain that counts any.
  *
  * Context: takes a lock if the thread uses more than eight domains.
+ * Return: true or false.
+ * Complexity: constant, but for getters and callbacks nested.
  */
 bool ioasid_rcu_read_held(struct ioasid_rcu *rcu);
 
@@ -309,6 +329,7 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu);
  *
  * Context: waits.
  * Return: 0; -EDEADLK inside a read section of @rcu, at once.
+ * Complexity: the threads registered, for each look.
  */
 int ioasid_rcu_synchronize(struct ioasid_rcu *rcu);
 
@@ -318,6 +339,7 @@ int ioasid_rcu_synchronize(struct ioasid_rcu *rcu);
  *
  * Context: takes the domain's lock; may be called in a read section.
  * Return: the cookie; cookies do not wrap.
+ * Complexity: constant.
  */
 uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu);
 
@@ -329,6 +351,8 @@ uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu);
  * Starts a grace period and moves it on as far as it goes without waiting.
  *
  * Context: takes the domain's lock; may be called in a read section.
+ * Return: true if it has.
+ * Complexity: the threads registered.
  */
 bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
 
@@ -340,12 +364,16 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  *        with qsbr nothing that waits for a grace period of @rcu
  *
  * Callbacks run in order, in batches, on threads that call defer, barrier or
- * free_deferred, with no lock of the library held.
+ * free_deferred, with no lock held but the one that keeps them in order: two
+ * domains whose callbacks wait for each other wait for ever. With qsbr @func
+ * may look IDs up if all those threads are registered.
  *
  * Context: takes the domain's lock, runs callbacks that are due; may be
  * called in a read section. At the pending limit it waits for a grace period.
  * Return: 0; -EAGAIN at the limit inside a read section or a callback, or on
  * an online thread of qsbr, @head still the caller's.
+ * Ownership: @head and what it lies in are the domain's for 0, until @func.
+ * Complexity: constant, and what the callbacks cost that are due.
  */
 int ioasid_rcu_defer(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
 		     void (*func)(struct ioasid_rcu_head *head));
@@ -362,6 +390,8 @@ int ioasid_rcu_defer(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
  * _free() and _put() run what is due once there is much of it.
  *
  * Context: takes the domain's lock; any.
+ * Ownership: the memory is the domain's until @func.
+ * Complexity: constant.
  */
 void ioasid_rcu_retire(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
 		       void (*func)(struct ioasid_rcu_head *head), size_t size);
@@ -372,6 +402,7 @@ void ioasid_rcu_retire(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
  *
  * Context: waits, runs callbacks.
  * Return: 0; -EDEADLK inside a read section or a callback of @rcu.
+ * Complexity: the threads registered and callbacks pending.
  */
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu);
 
@@ -380,6 +411,8 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu);
  * @rcu: domain
  *
  * Context: wait-free.
+ * Return: the number, of some moment during the call.
+ * Complexity: constant.
  */
 size_t ioasid_rcu_pending(const struct ioasid_rcu *rcu);
 

@@ -67,8 +67,9 @@ struct ioasid_space_config {
  * @frees:        IDs freed so far, by free or the last put
  * @alloc_failed: calls of alloc that gave no ID
  * @free_unknown: calls of free for an ID that was not live
- * @memory:       bytes held now, structures given back included until their
- *                grace period has passed and reserved ranges whole
+ * @memory:       bytes held about now, structures given back included until
+ *                their grace period has passed and reserved ranges whole; not
+ *                those of an RCU domain
  */
 struct ioasid_stats {
 	uint32_t live, pending, quarantined, sets;
@@ -92,6 +93,7 @@ struct ioasid_space {
  * -E2BIG the range is too wide for the bitmap store; -ENOMEM; what an own
  * store's create returns.
  * Ownership: the caller's, until ioasid_space_destroy().
+ * Complexity: constant, and what the hooks and an own store cost.
  */
 int ioasid_space_create(const struct ioasid_space_config *config,
 			struct ioasid_space **space);
@@ -116,6 +118,8 @@ int ioasid_space_destroy(struct ioasid_space *space);
  * @space: space
  *
  * Context: wait-free. Ownership: the space's, or whoever gave it.
+ * Return: the domain.
+ * Complexity: constant.
  */
 inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
 {
@@ -139,6 +143,7 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * -ENFILE no room for one more set. On error nothing has changed.
  * Complexity: bitmap and radix one step a level; hash the run of occupied IDs
  * from @min on.
+ * Ownership: @data stays the caller's.
  */
 int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
 		       ioasid_t min, ioasid_t max, void *data, ioasid_t *id);
@@ -168,9 +173,10 @@ int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
  * ioasid_space_get() keep the ID from reuse, not @func from being called.
  *
  * Context: takes the space's lock, runs callbacks that are due; may be called
- * in a read section.
+ * in a read section. Waits at the pending limit as ioasid_rcu_defer() does.
  * Return: 0; -ENOENT, -EBUSY as for free; -EAGAIN as for ioasid_rcu_defer().
  * On error nothing has changed and @head is the caller's.
+ * Complexity: as a lookup, and what the callbacks cost that are due.
  */
 int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
 			       struct ioasid_rcu_head *head,
@@ -187,6 +193,7 @@ int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
  * Context: lock-free; may be called in a read section.
  * Return: 0; -ENOENT unknown; -EACCES another set's; -EBUSY freed, references
  * remain; -EOVERFLOW IOASID_REFS_MAX references.
+ * Complexity: as a lookup.
  */
 int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
 		     ioasid_t id);
@@ -200,6 +207,7 @@ int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
  * called in a read section.
  * Return: 0 references remain; 1 it was the last, the ID is vacant; -ENOENT
  * no reference to drop.
+ * Complexity: as a lookup.
  */
 int ioasid_space_put(struct ioasid_space *space, ioasid_t id);
 
@@ -214,6 +222,8 @@ int ioasid_space_put(struct ioasid_space *space, ioasid_t id);
  *
  * Context: takes the space's lock; may be called in a read section.
  * Return: 0; -ENOENT not live.
+ * Ownership: @data and *@old stay the caller's.
+ * Complexity: as a lookup.
  */
 int ioasid_space_exchange_data(struct ioasid_space *space, ioasid_t id,
 			       void *data, void **old);
@@ -229,6 +239,8 @@ int ioasid_space_exchange_data(struct ioasid_space *space, ioasid_t id,
  * Context: takes the space's lock; waits for a grace period if @id is live.
  * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
  * section. On error nothing has changed.
+ * Ownership: @data and the pointer before stay the caller's.
+ * Complexity: as a lookup, and a grace period.
  */
 int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
 
@@ -239,8 +251,8 @@ int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
  * @min:   lowest ID
  * @max:   highest ID, inclusive
  * @func:  called with each ID and private pointer, in a read section, without
- *         the space's lock; may call anything that does not wait; not 0 ends
- *         the walk
+ *         the space's lock; may call anything that does not wait, and must
+ *         return; not 0 ends the walk
  * @arg:   last argument of @func
  *
  * Ascending. An ID live throughout is visited exactly once; one that comes or
@@ -263,6 +275,7 @@ int ioasid_space_for_each(struct ioasid_space *space,
  * @stats: filled in, of one moment
  *
  * Context: takes the space's lock; may be called in a read section.
+ * Complexity: constant.
  */
 void ioasid_space_stats(struct ioasid_space *space, struct ioasid_stats *stats);
 
@@ -339,7 +352,8 @@ bool ioasid_space_call_getter(const struct ioasid_space *space,
  * @id:     ID, any value
  * @getter: called with the private pointer inside the read section, to take a
  *          reference to what it points to; false: the object is not valid.
- *          May call anything that does not wait. NULL: none
+ *          May call anything that does not wait, and must return: no
+ *          longjmp, no exception. NULL: none
  * @data:   receives the private pointer, or NULL if @getter said no
  *
  * Without getter the pointer is protected after the call only by a read
@@ -347,6 +361,8 @@ bool ioasid_space_call_getter(const struct ioasid_space *space,
  *
  * Context: any; wait-free but for @getter and a thread's first use.
  * Return: 0; -ENOENT unknown; -EACCES another set's.
+ * Ownership: the pointer stays with whoever gave it to alloc.
+ * Complexity: as for ioasid_space_find_rcu().
  */
 IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
 				    const struct ioasid_set *set, ioasid_t id,
