@@ -94,7 +94,7 @@ def churn(impl, ids):
 
 
 def bars(found, memory_found):
-    """The bars of DESIGN.md section 9, judged by these figures alone."""
+    """The bars, judged by these figures alone."""
     result = []
 
     def bar(what, against, size, unit, sense, limit, compute, *needed):

@@ -64,7 +64,7 @@ def render(bars, machine):
     met = sum(b.met is True for b in bars)
     return """# Performance
 
-The targets of DESIGN.md section 9 and what was measured, by
+The targets of the project and what was measured, by
 
     ./bazelw run -c opt //bench:report -- --markdown docs/performance.md
 

@@ -168,7 +168,7 @@ def print_results(found, memory, bars):
     print("\nBytes per live ID")
     for (impl, pattern, ids), value in memory.items():
         print("%-14s %-10s %8d %8.1f" % (impl, pattern, ids, value))
-    print("\nBars (DESIGN.md section 9)")
+    print("\nBars")
     for bar in bars:
         print("%-28s %-14s %9s %9s %-9s bar %2s %-5g %s" % (
             bar.what, bar.against and "/ " + bar.against,
@@ -188,6 +188,7 @@ def main():
     parser.add_argument("--save", help="keep the results in this JSON file")
     parser.add_argument("--load", help="results kept before, instead of a run")
     parser.add_argument("--markdown", help="write the bars to this file too")
+    parser.add_argument("--picture", help="write the first plot to this file")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--min_time", type=float, default=0.03)
@@ -223,6 +224,9 @@ def main():
     if options.markdown:
         with open(os.path.join(folder, options.markdown), "w") as text:
             text.write(markdown.render(bars, results["machine"]))
+    if options.picture:
+        with open(os.path.join(folder, options.picture), "w") as image:
+            image.write(page.picture(found))
 
 
 if __name__ == "__main__":

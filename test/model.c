@@ -241,6 +241,7 @@ int model_find(const struct model *model, const struct ioasid_set *set,
 {
 	const struct model_entry *entry = model_live(model, id);
 
+	*data = NULL;
 	if (!entry)
 		return -ENOENT;
 	if (set && entry->set != set)

@@ -204,7 +204,7 @@ static void give(struct stress *stress, uint32_t set, ioasid_t id)
 
 static void replace(struct stress *stress, ioasid_t id)
 {
-	struct object *old, *object;
+	struct object *old = NULL, *object;
 	void *data;
 	int ret;
 

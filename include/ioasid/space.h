@@ -5,7 +5,7 @@
 /*
  * Spaces: independent ID spaces with their limits, store, RCU domain and
  * lock. Functions return 0 or a negative errno and write results through
- * pointers, and only for 0.
+ * pointers, and but for lookups only for 0.
  */
 
 #include <ioasid/rcu.h>
@@ -312,7 +312,8 @@ IOASID_INLINE uint32_t ioasid_set_index(const struct ioasid_space *space,
  * @space: space
  * @set:   only if it is owned by this set; NULL: whoever owns it
  * @id:    ID, any value
- * @data:  receives the private pointer, valid until the end of the section
+ * @data:  receives the private pointer, valid until the end of the section;
+ *         NULL on error
  *
  * Context: inside a read section of the space's domain. Wait-free; no atomic
  * read-modify-write, no store to a shared line.
@@ -330,13 +331,14 @@ IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
 	void *moved = NULL;
 	int ret;
 
+	/* Compilers cannot follow that it is only used for 0, and warn. */
+	*data = NULL;
 	if (ioasid_unlikely(!slot))
 		return -ENOENT;
 	ret = ioasid_slot_read(slot, index, data);
 	if (ioasid_unlikely(ret == -EAGAIN)) {
 		ret = ioasid_space_read_moved(space, index, id, &moved);
-		if (!ret)
-			*data = moved;
+		*data = moved;
 	}
 	return ret;
 }
@@ -354,7 +356,7 @@ bool ioasid_space_call_getter(const struct ioasid_space *space,
  *          reference to what it points to; false: the object is not valid.
  *          May call anything that does not wait, and must return: no
  *          longjmp, no exception. NULL: none
- * @data:   receives the private pointer, or NULL if @getter said no
+ * @data:   receives the private pointer; NULL if @getter said no, or on error
  *
  * Without getter the pointer is protected after the call only by a read
  * section of the caller's, or its own arrangements.
