@@ -138,7 +138,7 @@ def off_scale(panels):
     return result
 
 
-def lines(name, panels, y_label):
+def lines(name, panels, y_label, legend=False):
     """Curves over the number of IDs, one panel a {impl: {ids: value}}."""
     if not any(curves for _, curves in panels):
         return "<p class=faint>not measured</p>"
@@ -172,6 +172,8 @@ def lines(name, panels, y_label):
             plain_log(axis.yaxis)
             axis.grid(True, axis="y")
         axes[0][0].set_ylabel(y_label)
+        if legend:
+            axes[0][0].legend(frameon=False, ncol=2, fontsize=9)
         figure.tight_layout(w_pad=2)
         return svg(figure, name)
 
@@ -277,7 +279,7 @@ def chains(found):
 
 def picture(found):
     """The first drawing as a file of its own, on white."""
-    text = lines("chain", chains(found), "ns per lookup")
+    text = lines("chain", chains(found), "ns per lookup", legend=True)
     return text.replace("currentColor", "#1f2328").replace(
         "<svg ", '<svg style="background:#fff" ', 1)
 

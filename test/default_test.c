@@ -318,6 +318,65 @@ static void all_at_once(void **state)
 	pthread_barrier_destroy(&together);
 }
 
+/* A domain given by the user, with a callback of the user's. */
+static struct ioasid_rcu *shared;
+static struct ioasid_space_config on_shared = { .min = 40, .max = 49 };
+
+struct allocating {
+	struct ioasid_rcu_head head;
+	ioasid_t id;
+	int configured;
+};
+
+static struct allocating allocating = { .id = INVALID_IOASID, .configured = 1 };
+
+static void on_allocating(struct ioasid_rcu_head *head)
+{
+	((struct allocating *)head)->id = ioasid_alloc(NULL, 0, 99, head);
+}
+
+static void do_configure(void *arg)
+{
+	((struct allocating *)arg)->configured =
+		ioasid_default_configure(&on_shared);
+}
+
+static void configure_in_section(void **state)
+{
+	(void)state;
+	assert_int_equal(ioasid_rcu_create(NULL, &shared), 0);
+	on_shared.rcu = shared;
+	ioasid_rcu_read_lock(shared);
+	assert_int_equal(ioasid_default_configure(&on_shared), 0);
+	ioasid_rcu_read_unlock(shared);
+	/* Not in use until there is a space. */
+	assert_int_equal(ioasid_rcu_destroy(shared), 0);
+}
+
+/* Configuring waits for nobody and calls nothing back. */
+static void configure_with_callbacks(void **state)
+{
+	struct actor actor;
+
+	(void)state;
+	assert_int_equal(ioasid_rcu_create(NULL, &shared), 0);
+	on_shared.rcu = shared;
+	assert_int_equal(
+		ioasid_rcu_defer(shared, &allocating.head, on_allocating), 0);
+	actor_begin(&actor);
+	actor_do(&actor, do_configure, &allocating);
+	actor_end(&actor);
+	assert_int_equal(allocating.configured, 0);
+	assert_int_equal(allocating.id, INVALID_IOASID);
+	assert_null(ioasid_load_acquire(&ioasid_default));
+	assert_int_equal(ioasid_rcu_pending(shared), 1);
+	assert_int_equal(ioasid_rcu_barrier(shared), 0);
+	assert_int_equal(allocating.id, 40);
+	assert_ptr_equal(ioasid_space_rcu(ioasid_default_space()), shared);
+	assert_ptr_equal(ioasid_find(NULL, 40, NULL), &allocating);
+	assert_int_equal(ioasid_rcu_destroy(shared), -EBUSY);
+}
+
 static int run_default(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -354,6 +413,16 @@ static int run_threads(void)
 	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }
 
+static int run_shared(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(configure_in_section),
+		cmocka_unit_test(configure_with_callbacks),
+	};
+
+	return cmocka_run_group_tests_name("shared", tests, NULL, NULL);
+}
+
 static int in_process(int (*run)(void))
 {
 	int status;
@@ -375,5 +444,6 @@ int main(void)
 	failed |= in_process(run_default);
 	failed |= in_process(run_configured);
 	failed |= in_process(run_threads);
+	failed |= in_process(run_shared);
 	return failed;
 }

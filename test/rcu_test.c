@@ -209,7 +209,7 @@ struct deferred {
 	struct ioasid_rcu_head head;
 	struct fixture *fixture;
 	unsigned int number, *called;
-	int barrier, destroy;
+	int barrier, destroy, synchronize;
 	bool again, wrong_order;
 };
 
@@ -222,6 +222,7 @@ static void on_deferred(struct ioasid_rcu_head *head)
 	++*deferred->called;
 	deferred->barrier = ioasid_rcu_barrier(rcu);
 	deferred->destroy = ioasid_rcu_destroy(rcu);
+	deferred->synchronize = ioasid_rcu_synchronize(rcu);
 	if (deferred->again) {
 		deferred->again = false;
 		deferred->number += 100;
@@ -261,6 +262,11 @@ static void deferred_in_order(struct fixture *fixture)
 		assert_false(deferred[i].wrong_order);
 		assert_int_equal(deferred[i].barrier, -EDEADLK);
 		assert_int_equal(deferred[i].destroy, -EDEADLK);
+		/* Whose thread it is may hold pointers that nothing tells. */
+		assert_int_equal(deferred[i].synchronize,
+				 fixture->flavour->flavour == IOASID_RCU_QSBR ?
+					 -EDEADLK :
+					 0);
 	}
 }
 
@@ -567,6 +573,69 @@ static void qsbr_states(struct fixture *fixture)
 	actor_end(&writer);
 }
 
+/* What another thread sees of a grace period from within a callback. */
+struct watched {
+	struct ioasid_rcu_head head;
+	struct ioasid_rcu *rcu;
+	struct actor other;
+	uint64_t cookie;
+	bool held, passed;
+	int unregister;
+};
+
+static void watch(void *arg)
+{
+	struct watched *watched = arg;
+	double end = test_now() + A_WHILE;
+
+	while (!watched->passed && test_now() < end)
+		watched->passed =
+			ioasid_rcu_poll(watched->rcu, watched->cookie);
+}
+
+static void on_watched(struct ioasid_rcu_head *head)
+{
+	struct watched *watched = (struct watched *)head;
+
+	watched->held = ioasid_rcu_read_held(watched->rcu);
+	watched->unregister = ioasid_rcu_thread_unregister(watched->rcu);
+	watched->cookie = ioasid_rcu_start_poll(watched->rcu);
+	actor_do(&watched->other, watch, watched);
+}
+
+/* What a callback finds stays, even if its thread was offline. */
+static void qsbr_protects_callbacks(struct fixture *fixture)
+{
+	struct watched watched;
+	struct ioasid_rcu *rcu;
+	int asleep;
+
+	fixture->flavour = &test_flavours[2];
+	fixture_rcu(fixture);
+	rcu = fixture->rcu;
+	for (asleep = 0; asleep < 2; asleep++) {
+		watched = (struct watched){ .rcu = rcu };
+		actor_begin(&watched.other);
+		if (asleep)
+			main_offline(fixture);
+		assert_int_equal(
+			ioasid_rcu_defer(rcu, &watched.head, on_watched), 0);
+		assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+		assert_int_not_equal(watched.cookie, 0);
+		assert_false(watched.passed);
+		assert_true(watched.held);
+		assert_int_equal(watched.unregister, -EDEADLK);
+		/* And is as it was. */
+		assert_false(ioasid_rcu_read_held(rcu));
+		if (!asleep)
+			assert_false(ioasid_rcu_poll(rcu, watched.cookie));
+		ioasid_rcu_quiescent(rcu);
+		assert_true(poll_passes(rcu, watched.cookie));
+		actor_end(&watched.other);
+	}
+	assert_true(poll_passes(rcu, ioasid_rcu_start_poll(rcu)));
+}
+
 static void custom_is_called(struct fixture *fixture)
 {
 	struct ioasid_rcu *rcu;
@@ -744,6 +813,7 @@ int main(void)
 		CASE(many_threads, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(sleeper_stalls_nobody, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(qsbr_states, NO_SPACE | NO_RCU),
+		CASE(qsbr_protects_callbacks, NO_SPACE | NO_RCU),
 		CASE(custom_is_called, NO_SPACE | NO_RCU),
 		CASE(no_memory_to_register,
 		     PER_FLAVOUR | THREADS | BUILT_IN | NO_SPACE),

@@ -195,6 +195,14 @@ static void limits(struct fixture *fixture)
 				 IOASID_GENERATION_BITS,
 			 IOASID_STATE_BITS);
 	assert_int_equal(sizeof(ioasid_state_t) * 8, IOASID_STATE_BITS);
+	/* Whatever the machine's ABI aligns it to: no line cuts it in two. */
+	assert_int_equal(offsetof(struct ioasid_slot, state) %
+				 sizeof(ioasid_state_t),
+			 0);
+	assert_int_equal(sizeof(struct ioasid_slot) % sizeof(ioasid_state_t),
+			 0);
+	assert_int_equal(_Alignof(struct ioasid_slot) % sizeof(ioasid_state_t),
+			 0);
 	assert_true(ioasid_state_moved(IOASID_STATE_MOVED));
 	assert_false(
 		ioasid_state_moved(IOASID_STATE_MOVED | IOASID_STATE_LIVE));

@@ -808,6 +808,47 @@ static void free_deferred_at_limit(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 }
 
+struct freeing {
+	struct ioasid_rcu_head head;
+	struct ioasid_space *space;
+	unsigned int freed;
+};
+
+static void on_freeing(struct ioasid_rcu_head *head)
+{
+	struct freeing *freeing = (struct freeing *)head;
+	ioasid_t id;
+
+	for (id = 1; id < 1024; id++)
+		freeing->freed += !ioasid_space_free(freeing->space, id);
+}
+
+/* What a callback has the store retire goes before the space does. */
+static void destroy_runs_callbacks(struct fixture *fixture)
+{
+	struct freeing freeing = { .space = NULL };
+	size_t least;
+	ioasid_t n;
+
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	least = fixture->memory.bytes;
+	fixture_space(fixture, 0, 1023);
+	freeing.space = fixture->space;
+	for (n = 0; n < 1024; n++)
+		assert_int_equal(give(fixture, NULL, NULL), n);
+	ioasid_rcu_read_lock(fixture->rcu);
+	assert_int_equal(ioasid_space_free_deferred(fixture->space, 0,
+						    &freeing.head, on_freeing),
+			 0);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(freeing.freed, 0);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	assert_int_equal(freeing.freed, 1023);
+	/* The domain is all that is left. */
+	assert_int_equal(fixture->memory.bytes, least);
+}
+
 /* What a walk saw. */
 struct walk {
 	struct fixture *fixture;
@@ -1151,6 +1192,38 @@ static void shrink_and_refill(struct fixture *fixture)
 	fixture->space = wide;
 }
 
+/*
+ * IDs far apart come and go, each alone in its leaf: leaves given back do not
+ * heap up, and new ones are not about to turn.
+ */
+static void far_apart(struct fixture *fixture)
+{
+	enum { STEPS = 6000, BOUND = 1 << 20 };
+	uint64_t turned = 0, before;
+	size_t least, most = 0;
+	ioasid_t id, n;
+
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture_space(fixture, 0, 0xffff);
+	least = fixture->memory.bytes;
+	for (n = 0; n < STEPS; n++) {
+		id = n * 7919 & 0xffff;
+		assert_int_equal(ioasid_space_alloc(fixture->space, NULL, id,
+						    id, NULL, &id),
+				 0);
+		before = stats(fixture).quarantined;
+		assert_int_equal(ioasid_space_free(fixture->space, id), 0);
+		turned += stats(fixture).quarantined > before;
+		ioasid_rcu_quiescent(fixture->rcu);
+		if (fixture->memory.bytes > most)
+			most = fixture->memory.bytes;
+	}
+	print_message("%zu bytes at most, %llu turned\n", most - least,
+		      (unsigned long long)turned);
+	assert_true(most - least < BOUND);
+	assert_true(turned < STEPS / 64);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -1172,6 +1245,7 @@ int main(void)
 		CASE(set_data_refused, PER_STORE | PER_FLAVOUR),
 		CASE(free_deferred, PER_STORE | PER_FLAVOUR),
 		CASE(free_deferred_at_limit, PER_STORE),
+		CASE(destroy_runs_callbacks, PER_STORE | PER_FLAVOUR),
 		CASE(for_each, PER_STORE | PER_FLAVOUR),
 		CASE(memory_is_counted, PER_STORE),
 		CASE(validate_sees_damage, PER_STORE),
@@ -1179,6 +1253,7 @@ int main(void)
 		CASE(turns_wait, PER_STORE | PER_FLAVOUR),
 		CASE(shared_domain, PER_STORE),
 		CASE(shrink_and_refill, PER_STORE),
+		CASE(far_apart, PER_STORE | PER_FLAVOUR),
 	};
 
 	return test_run("space", cases, ARRAY_SIZE(cases));

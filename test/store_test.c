@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "test/fixture.h"
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 /* A store by itself, without a space. */
 struct bare {
 	struct ioasid_store store;
@@ -296,6 +300,87 @@ static void create_fails(struct fixture *fixture)
 	}
 }
 
+/*
+ * A lookup stopped where it asks a table for the next: that is on a page that
+ * is closed. Meanwhile the ID comes, and is about to be moved.
+ */
+static struct {
+	struct ioasid_hash_table *from, to;
+	struct ioasid_hash_bucket bucket[2];
+	size_t page;
+	bool stopped;
+} moving;
+
+enum { MOVING_ID = 5 };
+
+static void set_next_page(int protection)
+{
+	CHECK(!mprotect(&moving.from->next, moving.page, protection));
+}
+
+static void come_and_move(int number, siginfo_t *info, void *context)
+{
+	unsigned int i;
+
+	(void)context;
+	if (info->si_addr != &moving.from->next) {
+		/* As without a handler. */
+		signal(number, SIG_DFL);
+		return;
+	}
+	moving.stopped = true;
+	set_next_page(PROT_READ | PROT_WRITE);
+	ioasid_store_relaxed(&moving.from->next, (void *)&moving.to);
+	/* Its slot here, and the copy before that is MOVED. */
+	for (i = 0; i < 2; i++) {
+		ioasid_slot_publish(&moving.bucket[i].slot[0], &moving, 0);
+		ioasid_store_relaxed(&moving.bucket[i].key[0], MOVING_ID + 1);
+	}
+}
+
+static void moved_while_looked_up(struct fixture *fixture)
+{
+	struct sigaction action = { .sa_sigaction = come_and_move,
+				    .sa_flags = SA_SIGINFO };
+	struct ioasid_store store = { .kind = IOASID_STORE_HASH };
+	struct ioasid_slot *found;
+	struct sigaction segv, bus;
+	char *pages;
+
+	(void)fixture;
+	memset(&moving, 0, sizeof(moving));
+	moving.page = (size_t)sysconf(_SC_PAGESIZE);
+	pages = aligned_alloc(moving.page, 2 * moving.page);
+	CHECK(pages);
+	moving.from = (void *)(pages + moving.page -
+			       offsetof(struct ioasid_hash_table, next));
+	/* One bucket each. */
+	moving.to = (struct ioasid_hash_table){ .bucket = &moving.bucket[1],
+						.multiplier = 1,
+						.shift = 63 };
+	*moving.from = moving.to;
+	moving.from->bucket = &moving.bucket[0];
+	ioasid_store_relaxed(&store.root, (void *)moving.from);
+	CHECK(!sigaction(SIGSEGV, &action, &segv));
+	CHECK(!sigaction(SIGBUS, &action, &bus));
+	set_next_page(PROT_NONE);
+	found = ioasid_hash_find_moved(&store, MOVING_ID);
+	CHECK(!sigaction(SIGSEGV, &segv, NULL));
+	CHECK(!sigaction(SIGBUS, &bus, NULL));
+	assert_true(moving.stopped);
+	/* Its reference, another's and the owner's: none gets lost. */
+	assert_non_null(found);
+	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY), 0);
+	found = ioasid_hash_find(&store, MOVING_ID);
+	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY), 0);
+	ioasid_slot_move(&moving.bucket[0].slot[0], &moving.bucket[1].slot[0]);
+	found = ioasid_hash_find_moved(&store, MOVING_ID);
+	assert_ptr_equal(found, &moving.bucket[1].slot[0]);
+	assert_int_equal(ioasid_state_refs(ioasid_load_relaxed(&found->state)),
+			 3);
+	free(pages);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -305,6 +390,7 @@ int main(void)
 		CASE(against_array, PER_STORE),
 		CASE(generations_go_on, PER_STORE),
 		CASE(damage_is_seen, PER_STORE),
+		CASE(moved_while_looked_up, NO_SPACE | NO_RCU),
 	};
 
 	return test_run("store", cases, ARRAY_SIZE(cases));
