@@ -184,13 +184,16 @@ class Markdown(unittest.TestCase):
     MACHINE = dict.fromkeys(("cpu", "kernel", "compiler", "date"), "some")
 
     def test_met(self):
-        text = markdown.render(judge(canned()), self.MACHINE)
+        text = markdown.render(judge(canned()), self.MACHINE,
+                               figures.figures([canned()]))
         self.assertNotIn("not met", text)
         self.assertNotIn("| **", text)
+        self.assertRegex(text, r"\| bitmap \|  \|  \|  \| 330 / 900 \|")
 
     def test_missed(self):
         slow = plant(canned(), figures.lookup("bitmap", "chain", 1000), 2)
-        text = markdown.render(judge(slow, []), self.MACHINE)
+        text = markdown.render(judge(slow, []), self.MACHINE,
+                               figures.figures([slow]))
         row = next(line for line in text.splitlines()
                    if "against raw_array" in line)
         self.assertIn("| **2.40** | 1.20 | 1.20 |", row)

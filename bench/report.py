@@ -223,7 +223,8 @@ def main():
     progress.say("wrote " + out)
     if options.markdown:
         with open(os.path.join(folder, options.markdown), "w") as text:
-            text.write(markdown.render(bars, results["machine"]))
+            text.write(markdown.render(bars, results["machine"],
+                                       found))
     if options.picture:
         with open(os.path.join(folder, options.picture), "w") as image:
             image.write(page.picture(found))
