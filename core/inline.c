@@ -58,5 +58,7 @@ extern inline int ioasid_space_find(const struct ioasid_space *space,
 extern inline void *ioasid_err_ptr(int error);
 extern inline bool ioasid_is_err(const void *pointer);
 extern inline int ioasid_ptr_err(const void *pointer);
+#ifndef IOASID_DISABLED
 extern inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
 				bool (*getter)(void *data));
+#endif

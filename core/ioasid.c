@@ -3,6 +3,8 @@
 
 #include "platform/internal.h"
 
+#ifndef IOASID_DISABLED
+
 ioasid_atomic_ptr ioasid_default;
 
 static struct ioasid_lock lock = IOASID_LOCK_INIT;
@@ -74,3 +76,5 @@ int ioasid_set_data(ioasid_t ioasid, void *data)
 
 	return space ? ioasid_space_set_data(space, ioasid, data) : -ENOMEM;
 }
+
+#endif /* IOASID_DISABLED */
