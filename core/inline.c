@@ -40,6 +40,8 @@ extern inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
 extern inline struct ioasid_slot *
 ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id);
 extern inline struct ioasid_slot *
+ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id);
+extern inline struct ioasid_slot *
 ioasid_hash_find(const struct ioasid_store *store, ioasid_t id);
 extern inline struct ioasid_slot *
 ioasid_store_find(const struct ioasid_store *store, ioasid_t id);

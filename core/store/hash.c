@@ -135,30 +135,6 @@ static void hash_destroy(struct ioasid_store *store)
 	ioasid_memory_zeroed_free(&memory, hash, sizeof(*hash));
 }
 
-struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
-					   ioasid_t id)
-{
-	const struct ioasid_hash_table *table =
-		ioasid_load_acquire(&store->root);
-	const struct ioasid_hash_table *next;
-	struct ioasid_slot *slot;
-
-	for (; table; table = next) {
-		/*
-		 * Before the search: else an ID that comes after it, and is
-		 * then being moved, would be met in both tables.
-		 */
-		next = ioasid_load_acquire(&table->next);
-		slot = ioasid_hash_table_find(table, id);
-		if (!slot)
-			continue;
-		if (!ioasid_state_moved(ioasid_load_acquire(&slot->state)))
-			return slot;
-		next = ioasid_load_acquire(&table->next);
-	}
-	return NULL;
-}
-
 /* A key's place: the bucket and the cell in it. */
 struct place {
 	struct ioasid_hash_bucket *bucket;

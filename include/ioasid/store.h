@@ -260,8 +260,32 @@ ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id)
 }
 
 /* The slot of @id in the first table that has not passed it on. */
-struct ioasid_slot *ioasid_hash_find_moved(const struct ioasid_store *store,
-					   ioasid_t id);
+inline struct ioasid_slot *
+ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id)
+{
+	const struct ioasid_hash_table *table =
+		(const struct ioasid_hash_table *)ioasid_load_acquire(
+			&store->root);
+	const struct ioasid_hash_table *next;
+	struct ioasid_slot *slot;
+
+	for (; table; table = next) {
+		/*
+		 * Before the search: else an ID that comes after it, and is
+		 * then being moved, would be met in both tables.
+		 */
+		next = (const struct ioasid_hash_table *)ioasid_load_acquire(
+			&table->next);
+		slot = ioasid_hash_table_find(table, id);
+		if (!slot)
+			continue;
+		if (!ioasid_state_moved(ioasid_load_acquire(&slot->state)))
+			return slot;
+		next = (const struct ioasid_hash_table *)ioasid_load_acquire(
+			&table->next);
+	}
+	return NULL;
+}
 
 IOASID_INLINE struct ioasid_slot *
 ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)

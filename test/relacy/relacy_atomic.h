@@ -22,6 +22,8 @@ enum fault {
 	NO_WRITER_FENCE,
 	RELAXED_UNLOCK,
 	EARLY_FREE,
+	/* not an operation: a search of its own in the check */
+	LATE_NEXT,
 };
 
 extern enum fault planted;

@@ -14,6 +14,7 @@
 #include <streambuf>
 
 #include <ioasid/slot.h>
+#include <ioasid/store.h>
 
 #include "core/rcu/grace.h"
 
@@ -190,6 +191,131 @@ struct slot_move : rl::test_suite<slot_move, 3> {
 	}
 };
 
+// An ID comes into a hash table and moves on into the next one while two
+// readers look for it and take references: none is lost.
+template <class Suite> struct hash : rl::test_suite<Suite, 3> {
+	enum { ID = 5, BUCKETS = 2 };
+
+	ioasid_store store;
+	ioasid_hash_table from, to;
+	ioasid_hash_bucket from_bucket[BUCKETS], to_bucket[BUCKETS];
+	rl::atomic<int> references;
+
+	static void init(ioasid_hash_table *table, ioasid_hash_bucket *bucket)
+	{
+		table->bucket = bucket;
+		table->multiplier = 1;
+		table->mask = BUCKETS - 1;
+		table->shift = 63;
+		table->next.store(nullptr, rl::mo_relaxed, $);
+		for (unsigned i = 0; i < BUCKETS; i++) {
+			for (auto &key : bucket[i].key)
+				key.store(0, rl::mo_relaxed, $);
+			for (auto &slot : bucket[i].slot) {
+				slot.private_data.store(nullptr, rl::mo_relaxed,
+							$);
+				slot.state.store(0, rl::mo_relaxed, $);
+			}
+		}
+	}
+
+	void before()
+	{
+		store.kind = IOASID_STORE_HASH;
+		init(&from, from_bucket);
+		init(&to, to_bucket);
+		store.root.store(&from, rl::mo_relaxed, $);
+		references.store(0, rl::mo_relaxed, $);
+		is_writer[0] = true;
+		is_writer[1] = is_writer[2] = false;
+	}
+
+	// As hash.c does it.
+	void insert_and_move()
+	{
+		ioasid_hash_bucket *bucket = &from_bucket[0];
+		ioasid_hash_bucket *next = &to_bucket[0];
+
+		ioasid_store_release(&bucket->key[0], ID + 1);
+		ioasid_slot_publish(&bucket->slot[0], &of_a, SET_A);
+		ioasid_store_release(&from.next, &to);
+		ioasid_store_release(&next->key[0], ID + 1);
+		ioasid_slot_move(&bucket->slot[0], &next->slot[0]);
+		ioasid_store_release(&store.root, &to);
+	}
+
+	void thread(unsigned index)
+	{
+		ioasid_slot *slot;
+		void *data;
+		int ret = 0;
+
+		if (index == 0) {
+			insert_and_move();
+			return;
+		}
+		do {
+			slot = ret == -EAGAIN ? Suite::find_moved(&store, ID) :
+						Suite::find(&store, ID);
+			ret = slot ? ioasid_slot_get(slot, SET_A) : -ENOENT;
+		} while (ret == -EAGAIN);
+		RL_ASSERT(ret == 0 || ret == -ENOENT);
+		if (ret)
+			return;
+		references.fetch_add(1, rl::mo_relaxed, $);
+		slot = Suite::find_moved(&store, ID);
+		RL_ASSERT(slot);
+		ret = ioasid_slot_read(slot, SET_A, &data);
+		RL_ASSERT(ret == -EAGAIN || (ret == 0 && data == &of_a));
+	}
+
+	void after()
+	{
+		RL_ASSERT(to_bucket[0].slot[0].state.load(rl::mo_relaxed, $) ==
+			  ioasid_state_make(1, SET_A,
+					    1 + references.load(rl::mo_relaxed,
+								$),
+					    true));
+	}
+};
+
+struct hash_move : hash<hash_move> {
+	static ioasid_slot *find(const ioasid_store *store, ioasid_t id)
+	{
+		return ioasid_hash_find(store, id);
+	}
+
+	static ioasid_slot *find_moved(const ioasid_store *store, ioasid_t id)
+	{
+		return ioasid_hash_find_moved(store, id);
+	}
+};
+
+// The fault: looks for the next table after the search.
+struct hash_move_late : hash<hash_move_late> {
+	static ioasid_slot *find(const ioasid_store *store, ioasid_t id)
+	{
+		const ioasid_hash_table *table =
+			(ioasid_hash_table *)ioasid_load_acquire(&store->root);
+		ioasid_slot *slot;
+
+		do {
+			slot = ioasid_hash_table_find(table, id);
+			if (slot && !ioasid_state_moved(
+					    ioasid_load_acquire(&slot->state)))
+				return slot;
+			table = (ioasid_hash_table *)ioasid_load_acquire(
+				&table->next);
+		} while (table);
+		return nullptr;
+	}
+
+	static ioasid_slot *find_moved(const ioasid_store *store, ioasid_t id)
+	{
+		return find(store, id);
+	}
+};
+
 // An object is unpublished, and freed a grace period later: the write stands
 // for the free, and Relacy reports any read that it does not come after.
 template <class Suite> struct grace : rl::test_suite<Suite, 3> {
@@ -350,6 +476,9 @@ int main()
 	CLEAN(slot_move, rl::sched_bound, all);
 	CAUGHT(slot_move, rl::sched_bound, all, CAS_WITHOUT_COMPARE);
 	CAUGHT(slot_move, rl::sched_bound, all, RELAXED_CAS);
+	CLEAN(hash_move, rl::sched_random, 1000000);
+	CAUGHT(hash_move_late, rl::sched_random, 1000000, LATE_NEXT);
+	CAUGHT(hash_move, rl::sched_random, 1000000, CAS_WITHOUT_COMPARE);
 	CLEAN(epoch_grace, rl::sched_random, 1000000);
 	CAUGHT(epoch_grace, rl::sched_random, 1000000, NO_READER_FENCE);
 	CAUGHT(epoch_grace, rl::sched_random, 1000000, NO_WRITER_FENCE);
