@@ -485,12 +485,12 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
 	ioasid_lock(&domain->run_lock);
-	if (online)
-		ioasid_rcu_thread_online(rcu);
 	/* In this order: callbacks may retire. */
 	run_all(domain, &domain->callbacks);
 	run_all(domain, &domain->frees);
 	ioasid_unlock(&domain->run_lock);
+	if (online)
+		ioasid_rcu_thread_online(rcu);
 	return 0;
 }
 
