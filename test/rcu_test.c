@@ -628,7 +628,8 @@ static void qsbr_protects_callbacks(struct fixture *fixture)
 		/* And is as it was. */
 		assert_false(ioasid_rcu_read_held(rcu));
 		if (!asleep)
-			assert_false(ioasid_rcu_poll(rcu, watched.cookie));
+			assert_false(ioasid_rcu_poll(
+				rcu, ioasid_rcu_start_poll(rcu)));
 		ioasid_rcu_quiescent(rcu);
 		assert_true(poll_passes(rcu, watched.cookie));
 		actor_end(&watched.other);
