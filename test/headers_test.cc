@@ -94,6 +94,8 @@ static void spaces(ioasid_store_kind kind)
 			static_cast<const ioasid_hash_table *>(
 				ioasid_load_acquire(&store->root));
 		EXPECT(ioasid_hash_find(store, id));
+		EXPECT(ioasid_hash_find_moved(store, id) ==
+		       ioasid_hash_find(store, id));
 		EXPECT(ioasid_hash_table_find(table, id));
 		EXPECT(ioasid_hash_index(table, id) <= table->mask);
 	}
