@@ -18,15 +18,9 @@ extern "C" {
 
 namespace bench {
 
-class CkHt {
+class CkHt : public HashTable {
 public:
 	static constexpr const char *NAME = "ck_ht";
-	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
-	static constexpr bool ANY_ID = true;
-	static constexpr bool COMPACT = true;
-	static constexpr bool KNOWS_VACANT = true;
-	static constexpr bool SINGLE = false;
 	using Thread = Qsbr::Thread;
 
 	/* It grows when more than half full, so never with this size. */

@@ -121,6 +121,16 @@ private:
 	}
 };
 
+/* What tables are that map any ID and choose none. */
+struct HashTable {
+	static constexpr bool ALLOCATES = false;
+	static constexpr bool RUNS = false;
+	static constexpr bool ANY_ID = true;
+	static constexpr bool COMPACT = true;
+	static constexpr bool KNOWS_VACANT = true;
+	static constexpr bool SINGLE = false;
+};
+
 } // namespace bench
 
 #endif

@@ -12,15 +12,9 @@
 
 namespace bench {
 
-class RwlockMap {
+class RwlockMap : public HashTable {
 public:
 	static constexpr const char *NAME = "rwlock_map";
-	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
-	static constexpr bool ANY_ID = true;
-	static constexpr bool COMPACT = true;
-	static constexpr bool KNOWS_VACANT = true;
-	static constexpr bool SINGLE = false;
 	using Thread = NoThread;
 
 	RwlockMap(uint32_t, size_t ids)

@@ -10,15 +10,9 @@
 
 namespace bench {
 
-class TbbHash {
+class TbbHash : public HashTable {
 public:
 	static constexpr const char *NAME = "tbb_hash";
-	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
-	static constexpr bool ANY_ID = true;
-	static constexpr bool COMPACT = true;
-	static constexpr bool KNOWS_VACANT = true;
-	static constexpr bool SINGLE = false;
 	using Thread = NoThread;
 
 	TbbHash(uint32_t, size_t ids) : map_(ids)

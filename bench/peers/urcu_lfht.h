@@ -12,15 +12,9 @@
 
 namespace bench {
 
-class UrcuLfht {
+class UrcuLfht : public HashTable {
 public:
 	static constexpr const char *NAME = "urcu_lfht";
-	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
-	static constexpr bool ANY_ID = true;
-	static constexpr bool COMPACT = true;
-	static constexpr bool KNOWS_VACANT = true;
-	static constexpr bool SINGLE = false;
 
 	UrcuLfht(uint32_t, size_t ids)
 	{
