@@ -25,10 +25,22 @@ extern inline void ioasid_slot_move(struct ioasid_slot *from,
 				    struct ioasid_slot *to);
 
 extern inline void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
-					  struct ioasid_rcu_reader *reader);
+					  struct ioasid_rcu_reader *reader,
+					  bool fence);
+extern inline struct ioasid_rcu_reader *
+ioasid_rcu_place(const struct ioasid_rcu *rcu);
+extern inline bool ioasid_rcu_reads(const struct ioasid_rcu_reader *reader,
+				    const struct ioasid_rcu *rcu);
+extern inline void ioasid_rcu_epoch_lock(struct ioasid_rcu *rcu, bool fence);
+extern inline void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu);
 extern inline void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader);
 extern inline void ioasid_rcu_read_lock(struct ioasid_rcu *rcu);
 extern inline void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu);
+
+extern inline struct ioasid_rcu_reader *
+ioasid_rcu_section_enter(struct ioasid_rcu *rcu);
+extern inline void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
+					    struct ioasid_rcu_reader *reader);
 
 extern inline struct ioasid_slot *
 ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id);
@@ -50,6 +62,7 @@ extern inline struct ioasid_rcu *
 ioasid_space_rcu(const struct ioasid_space *space);
 extern inline uint32_t ioasid_set_index(const struct ioasid_space *space,
 					const struct ioasid_set *set);
+extern inline int ioasid_space_may_read(const struct ioasid_space *space);
 extern inline int ioasid_space_find_rcu(const struct ioasid_space *space,
 					const struct ioasid_set *set,
 					ioasid_t id, void **data);

@@ -10,6 +10,31 @@ ioasid_atomic_ptr ioasid_default;
 static struct ioasid_lock lock = IOASID_LOCK_INIT;
 static struct ioasid_space_config chosen;
 
+static void fork_prepare(void)
+{
+	ioasid_lock(&lock);
+}
+
+static void fork_parent(void)
+{
+	ioasid_unlock(&lock);
+}
+
+static void fork_child(void)
+{
+	ioasid_lock_init(&lock);
+}
+
+/* Without memory for it, create fails as well. */
+static void lock_default(void)
+{
+	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
+						      fork_child };
+
+	ioasid_at_fork(IOASID_FORK_DEFAULT, &hook);
+	ioasid_lock(&lock);
+}
+
 int ioasid_default_configure(const struct ioasid_space_config *config)
 {
 	static const struct ioasid_space_config defaults;
@@ -25,7 +50,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config)
 		trial_config.rcu = NULL;
 		trial_config.flavour = IOASID_RCU_NONE;
 	}
-	ioasid_lock(&lock);
+	lock_default();
 	if (!ioasid_load_relaxed(&ioasid_default)) {
 		ret = ioasid_space_create(&trial_config, &trial);
 		if (!ret) {
@@ -43,7 +68,7 @@ struct ioasid_space *ioasid_default_space(void)
 
 	if (ioasid_likely(space != NULL))
 		return space;
-	ioasid_lock(&lock);
+	lock_default();
 	space = ioasid_load_relaxed(&ioasid_default);
 	if (!space && !ioasid_space_create(&chosen, &space))
 		ioasid_store_release(&ioasid_default, space);

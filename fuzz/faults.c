@@ -96,6 +96,16 @@ static size_t occupied_less(const struct ioasid_store *store, ioasid_t min,
 	return found > 4 && found < count ? found - 1 : found;
 }
 
+/* Throws away a slot in use. */
+static size_t trim_live(struct ioasid_store *store)
+{
+	ioasid_t id;
+
+	if (real->occupied(store, 0, UINT32_MAX, &id, 1))
+		ioasid_store_relaxed(&real->find(store, id)->state, 0);
+	return real->trim(store);
+}
+
 static int create_real(struct ioasid_store *store,
 		       const struct ioasid_store_config *config)
 {
@@ -180,6 +190,8 @@ const struct ioasid_store_ops *fault_store(const char *name)
 		faulty.find = find_owner;
 	else if (!strcmp(name, "occupied"))
 		faulty.occupied = occupied_less;
+	else if (!strcmp(name, "trim"))
+		faulty.trim = trim_live;
 	else if (!strcmp(name, "leak"))
 		faulty.create = create_leak;
 	else

@@ -629,6 +629,9 @@ static void run_step(struct side *side, const struct step *step,
 		break;
 	case STEP_STATS:
 		break;
+	case STEP_TRIM:
+		ioasid_space_trim(side->space);
+		break;
 	default:
 		run_reader(side, step, result);
 		break;
@@ -999,6 +1002,7 @@ static void decode_grace(struct input *input, enum code code)
 		break;
 	default:
 		run_op(input, STEP_STATS);
+		run_op(input, STEP_TRIM);
 		break;
 	}
 }

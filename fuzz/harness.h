@@ -63,6 +63,7 @@ enum step_op {
 	STEP_ANONYMOUS,
 	STEP_DESTROY,
 	STEP_STATS,
+	STEP_TRIM,
 	STEPS,
 };
 

@@ -258,6 +258,9 @@ static void print_rcu_step(FILE *file, const struct step *step,
 		      "\tioasid_rcu_thread_online(rcu);\n",
 		      file);
 		break;
+	case STEP_TRIM:
+		fputs("\tioasid_space_trim(space);\n", file);
+		break;
 	case STEP_ANONYMOUS:
 		fprintf(file, "\tsequence_anonymous(space, &%s);\n",
 			harness.config.own ? "memory" : "rcu_memory");

@@ -101,6 +101,14 @@ static inline void sequence_release(void *context, void *block, size_t size)
 	sequence_give(context, block, size, true);
 }
 
+/* One thread: nobody reads meanwhile. */
+static inline size_t sequence_discard(void *context, void *part, size_t size)
+{
+	(void)context;
+	memset(part, 0, size);
+	return size;
+}
+
 static inline struct ioasid_memory
 sequence_hooks(struct sequence_memory *memory, bool reserve)
 {
@@ -109,6 +117,7 @@ sequence_hooks(struct sequence_memory *memory, bool reserve)
 		.free = sequence_free,
 		.reserve = reserve ? sequence_reserve : NULL,
 		.release = reserve ? sequence_release : NULL,
+		.discard = reserve ? sequence_discard : NULL,
 		.context = memory,
 	};
 
@@ -273,16 +282,25 @@ static inline uint32_t sequence_put(struct ioasid_space *space, ioasid_t id,
 	return done;
 }
 
-/* Readers that could not be registered are counted; all works as before. */
+/*
+ * Readers that could not be registered are counted; all works as before. That
+ * takes memory only where another domain has the place.
+ */
 static inline void sequence_anonymous(struct ioasid_space *space,
 				      struct sequence_memory *memory)
 {
-	struct ioasid_rcu *rcu = ioasid_space_rcu(space);
+	struct ioasid_rcu *rcu = ioasid_space_rcu(space), *crowd[64];
 	bool epoch = rcu->flavour == IOASID_RCU_EPOCH;
 	bool none = rcu->flavour == IOASID_RCU_NONE;
+	size_t count = 0;
 
 	CHECK(ioasid_rcu_thread_unregister(rcu) == 0);
 	CHECK(ioasid_rcu_thread_unregister(rcu) == (none ? 0 : -ENOENT));
+	while (!ioasid_load_relaxed(&ioasid_rcu_place(rcu)->rcu)) {
+		CHECK(count < sizeof(crowd) / sizeof(crowd[0]));
+		CHECK(ioasid_rcu_create(NULL, &crowd[count]) == 0);
+		CHECK(ioasid_rcu_thread_register(crowd[count++]) == 0);
+	}
 	sequence_fail(memory, FAIL_ALL);
 	CHECK(ioasid_rcu_thread_register(rcu) == (none ? 0 : -ENOMEM));
 	if (epoch) {
@@ -297,6 +315,8 @@ static inline void sequence_anonymous(struct ioasid_space *space,
 	}
 	sequence_fail(memory, 0);
 	CHECK(ioasid_rcu_thread_register(rcu) == 0);
+	while (count)
+		CHECK(ioasid_rcu_destroy(crowd[--count]) == 0);
 }
 
 #endif /* IOASID_FUZZ_SEQUENCE_H */

@@ -3,6 +3,43 @@
 
 #include <time.h>
 
+/* liburcu is not instrumented: these would not see the order it keeps. */
+#if defined(HAVE_LIBURCU) && !TEST_TSAN && !TEST_MSAN
+#include <urcu/urcu-bp.h>
+
+#include "adapters/urcu/ioasid_urcu.h"
+
+#define URCU(flavour) .ops = &ioasid_urcu_##flavour##_ops
+#define URCU_FORKS                                                           \
+	.forks = true, .fork_prepare = bp_prepare, .fork_parent = bp_parent, \
+	.fork_child = bp_child
+
+static void bp_prepare(void)
+{
+	urcu_bp_call_rcu_before_fork();
+	urcu_bp_before_fork();
+}
+
+static void bp_parent(void)
+{
+	urcu_bp_after_fork_parent();
+	urcu_bp_call_rcu_after_fork_parent();
+}
+
+static void bp_child(void)
+{
+	urcu_bp_after_fork_child();
+	urcu_bp_call_rcu_after_fork_child();
+}
+#else
+#ifdef HAVE_LIBURCU
+#define URCU(flavour) .left_out = "liburcu is not instrumented"
+#else
+#define URCU(flavour) .left_out = "built without liburcu"
+#endif
+#define URCU_FORKS .forks = true
+#endif
+
 void test_failed(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
@@ -258,11 +295,11 @@ static int custom_register(void *context)
 	return ioasid_rcu_thread_register(custom->inner);
 }
 
-static void custom_unregister(void *context)
+static int custom_unregister(void *context)
 {
 	struct test_custom *custom = context;
 
-	ioasid_rcu_thread_unregister(custom->inner);
+	return ioasid_rcu_thread_unregister(custom->inner);
 }
 
 static void custom_count(void *context)
@@ -286,21 +323,89 @@ static const struct ioasid_rcu_ops custom_full = {
 	.thread_online = custom_count,
 };
 
-static const struct ioasid_rcu_ops custom_least = {
-	.read_lock = custom_lock,
-	.read_unlock = custom_unlock,
-	.start_poll = custom_start_poll,
-	.poll = custom_poll,
-};
+/* What is required, and read_held: the library waits by polling. */
+static struct ioasid_rcu_ops toy_ops;
 
 const struct test_flavour test_flavours[TEST_FLAVOURS] = {
-	{ "epoch", IOASID_RCU_EPOCH, false, true, NULL },
-	{ "fence", IOASID_RCU_EPOCH, true, true, NULL },
-	{ "qsbr", IOASID_RCU_QSBR, false, true, NULL },
-	{ "none", IOASID_RCU_NONE, false, false, NULL },
-	{ "custom", IOASID_RCU_CUSTOM, false, true, &custom_full },
-	{ "least", IOASID_RCU_CUSTOM, false, true, &custom_least },
+	[FLAVOUR_EPOCH] = {
+		.name = "epoch",
+		.flavour = IOASID_RCU_EPOCH,
+		.threads = true,
+		.forks = true,
+		.signals = true,
+	},
+	[FLAVOUR_FENCE] = {
+		.name = "fence",
+		.flavour = IOASID_RCU_EPOCH,
+		.no_membarrier = true,
+		.threads = true,
+		.forks = true,
+		.signals = true,
+	},
+	[FLAVOUR_QSBR] = {
+		.name = "qsbr",
+		.flavour = IOASID_RCU_QSBR,
+		.threads = true,
+		.qsbr_like = true,
+		.forks = true,
+		.signals = true,
+	},
+	[FLAVOUR_NONE] = {
+		.name = "none",
+		.flavour = IOASID_RCU_NONE,
+		.forks = true,
+		.signals = true,
+	},
+	[FLAVOUR_CUSTOM] = {
+		.name = "custom",
+		.flavour = IOASID_RCU_CUSTOM,
+		.ops = &custom_full,
+		.threads = true,
+		.forks = true,
+		.signals = true,
+	},
+	[FLAVOUR_TOY] = {
+		.name = "toy",
+		.flavour = IOASID_RCU_CUSTOM,
+		.ops = &toy_ops,
+		.threads = true,
+	},
+	[FLAVOUR_URCU_MEMB] = {
+		.name = "urcu-memb",
+		.flavour = IOASID_RCU_CUSTOM,
+		URCU(memb),
+		.threads = true,
+		.process_wide = true,
+		.signals = true,
+	},
+	[FLAVOUR_URCU_QSBR] = {
+		.name = "urcu-qsbr",
+		.flavour = IOASID_RCU_CUSTOM,
+		URCU(qsbr),
+		.threads = true,
+		.qsbr_like = true,
+		.process_wide = true,
+		.signals = true,
+	},
+	[FLAVOUR_URCU_BP] = {
+		.name = "urcu-bp",
+		.flavour = IOASID_RCU_CUSTOM,
+		URCU(bp),
+		URCU_FORKS,
+		.threads = true,
+		.process_wide = true,
+		.signals = true,
+	},
 };
+
+static void *fixture_context(struct fixture *fixture)
+{
+	if (fixture->flavour->process_wide)
+		return NULL;
+	if (fixture->flavour->ops == &toy_ops)
+		return &fixture->toy;
+	return &fixture->custom;
+}
 
 void fixture_rcu_config(struct fixture *fixture,
 			struct ioasid_rcu_config *config)
@@ -308,7 +413,7 @@ void fixture_rcu_config(struct fixture *fixture,
 	*config = (struct ioasid_rcu_config){
 		.flavour = fixture->flavour->flavour,
 		.ops = fixture->flavour->ops,
-		.ops_context = &fixture->custom,
+		.ops_context = fixture_context(fixture),
 		.memory = test_memory_hooks(&fixture->memory, false),
 		.no_membarrier = fixture->flavour->no_membarrier,
 	};
@@ -334,7 +439,16 @@ void fixture_rcu(struct fixture *fixture)
 {
 	struct ioasid_rcu_config config;
 
-	if (fixture->flavour->ops)
+	toy_ops = (struct ioasid_rcu_ops){
+		.read_lock = toy_rcu_ops.read_lock,
+		.read_unlock = toy_rcu_ops.read_unlock,
+		.read_held = toy_rcu_ops.read_held,
+		.start_poll = toy_rcu_ops.start_poll,
+		.poll = toy_rcu_ops.poll,
+	};
+	toy_rcu_init(&fixture->toy);
+	if (fixture->flavour->ops &&
+	    fixture_context(fixture) == &fixture->custom)
 		assert_int_equal(
 			ioasid_rcu_create(NULL, &fixture->custom.inner), 0);
 	fixture_rcu_config(fixture, &config);
@@ -350,14 +464,25 @@ void fixture_space(struct fixture *fixture, ioasid_t min, ioasid_t max)
 	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
 }
 
-void fixture_done(struct fixture *fixture)
+void fixture_rcu_done(struct fixture *fixture)
 {
-	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
-	fixture->space = NULL;
+	if (!fixture->rcu)
+		return;
+	/* Else it would still be a reader in the next. */
+	if (fixture->flavour->process_wide)
+		ioasid_rcu_thread_unregister(fixture->rcu);
 	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
 	fixture->rcu = NULL;
 	assert_int_equal(ioasid_rcu_destroy(fixture->custom.inner), 0);
 	fixture->custom.inner = NULL;
+	toy_rcu_destroy(&fixture->toy);
+}
+
+void fixture_done(struct fixture *fixture)
+{
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	fixture_rcu_done(fixture);
 }
 
 struct test_instance {
@@ -391,13 +516,18 @@ static bool test_applies(const struct test_case *of, size_t flavour)
 {
 	const struct test_flavour *with = &test_flavours[flavour];
 
-	return (!(of->per & THREADS) || with->threads) &&
-	       (!(of->per & BUILT_IN) || !with->ops);
+	return !with->left_out && (!(of->per & THREADS) || with->threads) &&
+	       (!(of->per & BUILT_IN) || !with->ops) &&
+	       (!(of->per & QSBR_LIKE) || with->qsbr_like) &&
+	       (!(of->per & FORKS) || with->forks) &&
+	       (!(of->per & PROCESS_WIDE) || with->process_wide) &&
+	       (!(of->per & SIGNALS) || with->signals);
 }
 
 int test_run(const char *name, const struct test_case *cases, size_t count)
 {
 	size_t most = count * TEST_STORES * TEST_FLAVOURS, used = 0, i, s, f;
+	unsigned int per = 0;
 	struct test_instance *instances = calloc(most, sizeof(*instances));
 	struct CMUnitTest *tests = calloc(most, sizeof(*tests));
 	int ret;
@@ -408,6 +538,7 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 		size_t flavours = cases[i].per & PER_FLAVOUR ? TEST_FLAVOURS :
 							       1;
 
+		per |= cases[i].per;
 		for (s = 0; s < stores; s++) {
 			for (f = 0; f < flavours; f++) {
 				struct test_instance *to = &instances[used];
@@ -434,6 +565,11 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 			}
 		}
 	}
+	for (f = 0; per & PER_FLAVOUR && f < TEST_FLAVOURS; f++)
+		if (test_flavours[f].left_out)
+			printf("%s: left out: %s\n", test_flavours[f].name,
+			       test_flavours[f].left_out);
+	fflush(stdout);
 	ret = _cmocka_run_group_tests(name, tests, used, NULL, NULL);
 	free(tests);
 	free(instances);

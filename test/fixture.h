@@ -22,6 +22,8 @@
 
 #include <ioasid/space.h>
 
+#include "test/toy_rcu.h"
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* For threads that are not cmocka's, and for what cannot go on. */
@@ -39,9 +41,9 @@ _Noreturn void test_failed(const char *file, int line, const char *what);
 #define TEST_HAS(feature) 0
 #endif
 #define TEST_MSAN TEST_HAS(memory_sanitizer)
+#define TEST_TSAN TEST_HAS(thread_sanitizer)
 /* Such builds are slower, and asked to do less. */
-#define TEST_SANITIZED \
-	(TEST_MSAN || TEST_HAS(address_sanitizer) || TEST_HAS(thread_sanitizer))
+#define TEST_SANITIZED (TEST_MSAN || TEST_TSAN || TEST_HAS(address_sanitizer))
 
 /* Memory hooks that count, check sizes, poison what is freed, and fail. */
 struct test_memory {
@@ -81,15 +83,41 @@ struct test_flavour {
 	const char *name;
 	enum ioasid_rcu_flavour flavour;
 	bool no_membarrier;
+	const struct ioasid_rcu_ops *ops;
 	/* many threads may use it */
 	bool threads;
-	const struct ioasid_rcu_ops *ops;
+	/* a thread online is in a section until it says otherwise */
+	bool qsbr_like;
+	/* readers are the process's, and grace periods end a while later */
+	bool process_wide;
+	/* a child of fork may use it, whatever other threads were at */
+	bool forks;
+	/* what the program does about that itself, or NULL */
+	void (*fork_prepare)(void);
+	void (*fork_parent)(void);
+	void (*fork_child)(void);
+	/* handlers of signals may look IDs up */
+	bool signals;
+	/* why this build has it not, or NULL */
+	const char *left_out;
 };
 
-#define TEST_FLAVOURS 6
+enum {
+	FLAVOUR_EPOCH,
+	FLAVOUR_FENCE,
+	FLAVOUR_QSBR,
+	FLAVOUR_NONE,
+	FLAVOUR_CUSTOM,
+	FLAVOUR_TOY,
+	FLAVOUR_URCU_MEMB,
+	FLAVOUR_URCU_QSBR,
+	FLAVOUR_URCU_BP,
+	TEST_FLAVOURS,
+};
+
 extern const struct test_flavour test_flavours[TEST_FLAVOURS];
 
-/* ops_context of the custom flavours: counts, on a domain of its own. */
+/* ops_context of the custom flavour: counts, on a domain of its own. */
 struct test_custom {
 	struct ioasid_rcu *inner;
 	ioasid_atomic_u32 calls;
@@ -101,6 +129,7 @@ struct fixture {
 	const struct test_flavour *flavour;
 	struct test_memory memory;
 	struct test_custom custom;
+	struct toy_rcu toy;
 	/* 0: always the same */
 	uint64_t hash_seed;
 	struct ioasid_rcu *rcu;
@@ -115,6 +144,7 @@ void fixture_space_config(struct fixture *fixture,
 			  ioasid_t max);
 /* A domain with the calling thread registered; a space; both away again. */
 void fixture_rcu(struct fixture *fixture);
+void fixture_rcu_done(struct fixture *fixture);
 void fixture_space(struct fixture *fixture, ioasid_t min, ioasid_t max);
 void fixture_done(struct fixture *fixture);
 
@@ -124,9 +154,13 @@ enum {
 	PER_FLAVOUR = 2,
 	NO_SPACE = 4,
 	NO_RCU = 8,
-	/* only flavours that many threads may use; only the library's own */
+	/* only flavours of which this holds */
 	THREADS = 16,
 	BUILT_IN = 32,
+	QSBR_LIKE = 64,
+	FORKS = 128,
+	SIGNALS = 256,
+	PROCESS_WIDE = 512,
 };
 
 struct test_case {
@@ -137,7 +171,10 @@ struct test_case {
 
 #define CASE(func, per) { #func, func, per }
 
-/* @per without PER_STORE: radix; without PER_FLAVOUR: epoch. */
+/*
+ * @per without PER_STORE: radix; without PER_FLAVOUR: epoch. Says which flavours
+ * are left out.
+ */
 int test_run(const char *name, const struct test_case *cases, size_t count);
 
 /* Quick, repeatable numbers. */

@@ -78,6 +78,7 @@ static void spaces(ioasid_store_kind kind)
 	EXPECT(ioasid_space_find_rcu(space, &set, id, &data) == 0);
 	EXPECT(ioasid_store_find(&space->store, id) != nullptr);
 	EXPECT(ioasid_set_index(space, &set) == 1);
+	EXPECT(ioasid_space_may_read(space) == 0);
 	ioasid_rcu_read_unlock(rcu);
 	EXPECT(ioasid_space_find(space, &set, id, accept, &data) == 0);
 	EXPECT(data == &object);
@@ -104,16 +105,25 @@ static void spaces(ioasid_store_kind kind)
 
 static void readers()
 {
-	ioasid_rcu_reader reader = { { 0 }, 0 };
+	ioasid_rcu_reader reader = ioasid_rcu_reader();
 	ioasid_rcu *rcu = nullptr;
 
 	EXPECT(ioasid_rcu_create(nullptr, &rcu) == 0);
 	if (!rcu)
 		return;
-	ioasid_rcu_reader_lock(rcu, &reader);
+	ioasid_rcu_reader_lock(rcu, &reader, false);
 	EXPECT(ioasid_load_relaxed(&reader.epoch) != 0);
+	EXPECT(!ioasid_rcu_reads(ioasid_rcu_place(rcu), rcu));
 	ioasid_rcu_reader_unlock(&reader);
 	EXPECT(ioasid_load_relaxed(&reader.epoch) == 0);
+	ioasid_rcu_epoch_lock(rcu, false);
+	EXPECT(ioasid_rcu_read_held(rcu));
+	ioasid_rcu_epoch_unlock(rcu);
+	EXPECT(ioasid_rcu_reads(ioasid_rcu_place(rcu), rcu));
+	ioasid_rcu_reader *own = ioasid_rcu_section_enter(rcu);
+	EXPECT(ioasid_rcu_read_held(rcu));
+	ioasid_rcu_section_leave(rcu, own);
+	EXPECT(!ioasid_rcu_read_held(rcu));
 	EXPECT(ioasid_rcu_destroy(rcu) == 0);
 }
 

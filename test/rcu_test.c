@@ -14,6 +14,11 @@ static void unlock(void *rcu)
 	ioasid_rcu_quiescent(rcu);
 }
 
+static void offline(void *rcu)
+{
+	ioasid_rcu_thread_offline(rcu);
+}
+
 static void synchronize(void *rcu)
 {
 	CHECK(!ioasid_rcu_synchronize(rcu));
@@ -45,8 +50,7 @@ static void main_offline(struct fixture *fixture)
 
 static bool can_tell(const struct fixture *fixture)
 {
-	return fixture->flavour->flavour != IOASID_RCU_QSBR &&
-	       (!fixture->flavour->ops || fixture->flavour->ops->read_held);
+	return !fixture->flavour->qsbr_like;
 }
 
 static size_t bytes(struct fixture *fixture)
@@ -61,7 +65,7 @@ static size_t bytes(struct fixture *fixture)
 
 static void create_refuses(struct fixture *fixture)
 {
-	struct ioasid_rcu_ops ops = *test_flavours[TEST_FLAVOURS - 2].ops;
+	struct ioasid_rcu_ops ops = *test_flavours[FLAVOUR_CUSTOM].ops;
 	struct ioasid_rcu_config config, good;
 	struct ioasid_rcu_ops broken;
 	struct ioasid_rcu *rcu = NULL;
@@ -74,16 +78,21 @@ static void create_refuses(struct fixture *fixture)
 	config.flavour = IOASID_RCU_CUSTOM;
 	assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
 	config.ops = &broken;
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 6; i++) {
 		broken = ops;
+		broken.online = i < 4 ? NULL : ops.read_held;
 		if (i == 0)
 			broken.read_lock = NULL;
 		else if (i == 1)
 			broken.read_unlock = NULL;
 		else if (i == 2)
 			broken.start_poll = NULL;
-		else
+		else if (i == 3)
 			broken.poll = NULL;
+		else if (i == 4)
+			broken.thread_offline = NULL;
+		else
+			broken.thread_online = NULL;
 		assert_int_equal(ioasid_rcu_create(&config, &rcu), -EINVAL);
 	}
 	config = good;
@@ -134,6 +143,25 @@ static void nesting(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
 }
 
+/* Synchronize returns after what a reader began before. */
+static void waits(struct ioasid_rcu *rcu)
+{
+	struct actor reader, writer;
+
+	actor_begin(&reader);
+	actor_begin(&writer);
+	actor_do(&reader, enlist, rcu);
+	actor_do(&reader, lock, rcu);
+	actor_start(&writer, synchronize, rcu);
+	assert_false(actor_done(&writer, A_WHILE));
+	actor_do(&reader, unlock, rcu);
+	/* The grace period may begin as late as now. */
+	actor_do(&reader, offline, rcu);
+	assert_true(actor_done(&writer, TOO_LONG));
+	actor_end(&writer);
+	actor_end(&reader);
+}
+
 static void synchronize_waits(struct fixture *fixture)
 {
 	struct actor reader, writer;
@@ -144,11 +172,12 @@ static void synchronize_waits(struct fixture *fixture)
 	actor_begin(&writer);
 	actor_start(&writer, synchronize, fixture->rcu);
 	assert_false(actor_done(&writer, A_WHILE));
-	if (fixture->flavour->flavour != IOASID_RCU_QSBR) {
+	if (!fixture->flavour->qsbr_like) {
 		actor_do(&reader, unlock, fixture->rcu);
 		assert_false(actor_done(&writer, A_WHILE));
 	}
 	actor_do(&reader, unlock, fixture->rcu);
+	actor_do(&reader, offline, fixture->rcu);
 	assert_true(actor_done(&writer, TOO_LONG));
 	actor_end(&writer);
 	actor_end(&reader);
@@ -158,16 +187,17 @@ static bool poll_passes(struct ioasid_rcu *rcu, uint64_t cookie)
 {
 	double end = test_now() + TOO_LONG;
 
-	while (!ioasid_rcu_poll(rcu, cookie))
+	while (!ioasid_rcu_poll(rcu, cookie)) {
 		if (test_now() > end)
 			return false;
+		ioasid_rcu_quiescent(rcu);
+	}
 	return true;
 }
 
 static void polling(struct fixture *fixture)
 {
 	struct ioasid_rcu *rcu = fixture->rcu;
-	bool polls = !fixture->flavour->ops || fixture->flavour->ops->poll;
 	uint64_t first, second;
 	struct actor reader;
 
@@ -177,21 +207,19 @@ static void polling(struct fixture *fixture)
 	assert_false(ioasid_rcu_poll(rcu, first));
 	assert_false(ioasid_rcu_poll(rcu, first));
 	ioasid_rcu_read_unlock(rcu);
-	if (polls) {
-		ioasid_rcu_quiescent(rcu);
-		assert_true(ioasid_rcu_poll(rcu, first));
-	} else {
-		assert_false(ioasid_rcu_poll(rcu, first));
-		assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
-		assert_true(ioasid_rcu_poll(rcu, first));
-	}
+	ioasid_rcu_quiescent(rcu);
+	assert_true(fixture->flavour->process_wide ?
+			    poll_passes(rcu, first) :
+			    ioasid_rcu_poll(rcu, first));
 	second = ioasid_rcu_start_poll(rcu);
 	if (fixture->flavour->threads)
 		assert_true(second > first);
 	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
 	assert_true(ioasid_rcu_poll(rcu, first));
-	assert_true(ioasid_rcu_poll(rcu, second));
-	if (!fixture->flavour->threads || !polls)
+	assert_true(fixture->flavour->process_wide ?
+			    poll_passes(rcu, second) :
+			    ioasid_rcu_poll(rcu, second));
+	if (!fixture->flavour->threads)
 		return;
 	main_offline(fixture);
 	reader_begin(&reader, fixture);
@@ -264,9 +292,7 @@ static void deferred_in_order(struct fixture *fixture)
 		assert_int_equal(deferred[i].destroy, -EDEADLK);
 		/* Whose thread it is may hold pointers that nothing tells. */
 		assert_int_equal(deferred[i].synchronize,
-				 fixture->flavour->flavour == IOASID_RCU_QSBR ?
-					 -EDEADLK :
-					 0);
+				 fixture->flavour->qsbr_like ? -EDEADLK : 0);
 	}
 }
 
@@ -283,7 +309,6 @@ static void on_counted(struct ioasid_rcu_head *head)
 /* What is deferred outside of a section is called without anybody waiting. */
 static void deferred_runs_by_itself(struct fixture *fixture)
 {
-	bool polls = !fixture->flavour->ops || fixture->flavour->ops->poll;
 	static struct counted counted[4096];
 	ioasid_atomic_u32 count = { 0 };
 	size_t i;
@@ -296,10 +321,10 @@ static void deferred_runs_by_itself(struct fixture *fixture)
 		if (!fixture->flavour->threads)
 			assert_int_equal(ioasid_load_relaxed(&count), i + 1);
 		ioasid_rcu_quiescent(fixture->rcu);
+		if (fixture->flavour->process_wide && i % 512 == 0)
+			test_sleep(A_WHILE);
 	}
-	if (polls)
-		assert_true(ioasid_load_relaxed(&count) >
-			    ARRAY_SIZE(counted) / 2);
+	assert_true(ioasid_load_relaxed(&count) > ARRAY_SIZE(counted) / 2);
 	assert_int_equal(ioasid_rcu_pending(fixture->rcu),
 			 ARRAY_SIZE(counted) - ioasid_load_relaxed(&count));
 	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
@@ -389,15 +414,13 @@ static void pending_limit(struct fixture *fixture)
 			ioasid_rcu_defer(rcu, &counted[i].head, on_counted), 0);
 	assert_int_equal(ioasid_rcu_pending(rcu), LIMIT);
 	/* In a section, the head remains the caller's. */
-	if (can_tell(fixture) || !fixture->flavour->ops) {
-		assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
-		ioasid_rcu_read_lock(rcu);
-		assert_int_equal(ioasid_rcu_defer(rcu, &counted[LIMIT].head,
-						  on_counted),
-				 -EAGAIN);
-		ioasid_rcu_read_unlock(rcu);
-		main_offline(fixture);
-	}
+	assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+	ioasid_rcu_read_lock(rcu);
+	assert_int_equal(ioasid_rcu_defer(rcu, &counted[LIMIT].head,
+					  on_counted),
+			 -EAGAIN);
+	ioasid_rcu_read_unlock(rcu);
+	main_offline(fixture);
 	assert_int_equal(ioasid_rcu_pending(rcu), LIMIT);
 	/* Outside of one it waits. */
 	actor_begin(&writer);
@@ -406,6 +429,7 @@ static void pending_limit(struct fixture *fixture)
 	assert_false(actor_done(&writer, A_WHILE));
 	assert_int_equal(ioasid_load_acquire(&count), 0);
 	actor_do(&reader, unlock, rcu);
+	actor_do(&reader, offline, rcu);
 	assert_true(actor_done(&writer, TOO_LONG));
 	assert_true(ioasid_load_acquire(&count) >= LIMIT);
 	actor_end(&writer);
@@ -429,23 +453,57 @@ static void pending_limit(struct fixture *fixture)
 			 2 * LIMIT + 1 + refused.accepted);
 }
 
+/* Does it keep a list of threads? */
+static bool registers(const struct fixture *fixture)
+{
+	const struct test_flavour *flavour = fixture->flavour;
+
+	return flavour->ops ? flavour->ops->thread_unregister != NULL :
+			      flavour->flavour != IOASID_RCU_NONE;
+}
+
+/* Threads registered, if the domain itself keeps the list. */
+static size_t threads(const struct fixture *fixture)
+{
+	struct ioasid_domain_stats stats;
+
+	ioasid_rcu_stats(fixture->rcu, &stats);
+	return stats.threads;
+}
+
+/* Of so many, for flavours that do not. */
+static size_t listed(const struct fixture *fixture, size_t count)
+{
+	return registers(fixture) && !fixture->flavour->ops ? count : 0;
+}
+
+/* What a thread that is not registered hears. */
+static void not_registered(const struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	int missing = fixture->flavour->flavour == IOASID_RCU_QSBR ? -ENOENT :
+								     0;
+
+	CHECK(ioasid_rcu_quiescent(rcu) == missing);
+	CHECK(ioasid_rcu_thread_offline(rcu) == missing);
+	CHECK(ioasid_rcu_thread_online(rcu) == missing);
+	CHECK(ioasid_rcu_check_reader(rcu) == -EPERM);
+}
+
 static void registration(struct fixture *fixture)
 {
 	struct ioasid_rcu *rcu = fixture->rcu;
-	size_t registered = bytes(fixture);
 
+	assert_int_equal(threads(fixture), listed(fixture, 1));
 	assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
-	assert_int_equal(bytes(fixture), registered);
+	assert_int_equal(threads(fixture), listed(fixture, 1));
 	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
-	if (fixture->flavour->flavour != IOASID_RCU_EPOCH &&
-	    fixture->flavour->flavour != IOASID_RCU_QSBR)
-		return;
-	assert_true(bytes(fixture) < registered);
-	assert_int_equal(ioasid_rcu_thread_unregister(rcu), -ENOENT);
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu),
+			 registers(fixture) ? -ENOENT : 0);
+	assert_int_equal(threads(fixture), 0);
 	/* No thread left that would have to say so. */
 	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
-	ioasid_rcu_quiescent(rcu);
-	ioasid_rcu_thread_offline(rcu);
+	not_registered(fixture);
 	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
 	if (fixture->flavour->flavour == IOASID_RCU_EPOCH) {
 		ioasid_rcu_read_lock(rcu);
@@ -454,7 +512,136 @@ static void registration(struct fixture *fixture)
 	} else {
 		assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
 	}
-	assert_int_equal(bytes(fixture), registered);
+	assert_int_equal(threads(fixture), listed(fixture, 1));
+	/* Registered, and with qsbr online, again. */
+	assert_int_equal(ioasid_rcu_quiescent(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_offline(rcu), 0);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), -EPERM);
+	assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+	if (fixture->flavour->qsbr_like)
+		assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_offline(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
+	if (fixture->flavour->qsbr_like)
+		assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+}
+
+/* The same for a thread that never has been, and what it may ask. */
+static void forget_to_register(void *arg)
+{
+	struct fixture *fixture = arg;
+	struct ioasid_rcu *rcu = fixture->rcu;
+
+	CHECK(ioasid_rcu_thread_unregister(rcu) ==
+	      (registers(fixture) ? -ENOENT : 0));
+	not_registered(fixture);
+	CHECK(ioasid_rcu_check_reader(rcu) == -EPERM);
+	CHECK(!ioasid_rcu_read_held(rcu));
+	CHECK(!ioasid_rcu_synchronize(rcu));
+	CHECK(!ioasid_rcu_barrier(rcu));
+}
+
+static void forgotten_registration(struct fixture *fixture)
+{
+	struct actor actor;
+
+	main_offline(fixture);
+	actor_begin(&actor);
+	actor_do(&actor, forget_to_register, fixture);
+	actor_end(&actor);
+}
+
+#ifdef IOASID_DEBUG
+#define DENIED (-EPERM)
+#else
+#define DENIED 0
+#endif
+
+/* What a thread hears that looks an ID up. */
+struct looks {
+	struct fixture *fixture;
+	ioasid_t id;
+	/* as it is, and in a call's own section */
+	int bare, inside;
+};
+
+static int count_one(ioasid_t id, void *data, void *arg)
+{
+	(void)id;
+	(void)data;
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+static void look(void *arg)
+{
+	const struct looks *looks = arg;
+	struct ioasid_space *space = looks->fixture->space;
+	unsigned int seen = 0;
+	void *data = NULL;
+
+	CHECK(ioasid_space_find_rcu(space, NULL, looks->id, &data) ==
+	      looks->bare);
+	CHECK(data == (looks->bare ? NULL : looks->fixture));
+	CHECK(ioasid_space_find(space, NULL, looks->id, NULL, &data) ==
+	      looks->inside);
+	CHECK(data == (looks->inside ? NULL : looks->fixture));
+	CHECK(ioasid_space_get(space, NULL, looks->id) == looks->inside);
+	CHECK(ioasid_space_put(space, looks->id) == looks->inside);
+	CHECK(ioasid_space_for_each(space, NULL, 0, INVALID_IOASID, count_one,
+				    &seen) == looks->inside);
+	CHECK(seen == (looks->inside ? 0 : 1));
+}
+
+/* With IOASID_DEBUG, lookups are denied where they are not protected. */
+static void unprotected_lookups(struct fixture *fixture)
+{
+	bool qsbr_like = fixture->flavour->qsbr_like;
+	struct looks looks = { .fixture = fixture };
+	struct ioasid_rcu *rcu = fixture->rcu;
+	struct actor stranger;
+
+	assert_int_equal(ioasid_space_alloc(fixture->space, NULL, 5, 900,
+					    fixture, &looks.id),
+			 0);
+	looks.bare = qsbr_like ? 0 : DENIED;
+	look(&looks);
+	ioasid_rcu_read_lock(rcu);
+	looks.bare = 0;
+	look(&looks);
+	ioasid_rcu_read_unlock(rcu);
+	/* Who forgot to register, or went offline. */
+	looks.bare = DENIED;
+	looks.inside = qsbr_like ? DENIED : 0;
+	actor_begin(&stranger);
+	actor_do(&stranger, look, &looks);
+	actor_end(&stranger);
+	main_offline(fixture);
+	look(&looks);
+	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
+	/* No reference taken or lost. */
+	assert_int_equal(ioasid_space_free(fixture->space, looks.id), 0);
+	assert_int_equal(ioasid_space_put(fixture->space, looks.id), -ENOENT);
+}
+
+static void check_reader(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	/* All that a thread does online lies in a section. */
+	int outside = fixture->flavour->qsbr_like ? 0 : -EPERM;
+
+	assert_int_equal(ioasid_rcu_check_reader(rcu), outside);
+	ioasid_rcu_read_lock(rcu);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	ioasid_rcu_read_lock(rcu);
+	ioasid_rcu_read_unlock(rcu);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	ioasid_rcu_read_unlock(rcu);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), outside);
+	main_offline(fixture);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), -EPERM);
+	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), outside);
 }
 
 /* With a lock, a read section and no word of farewell. */
@@ -472,16 +659,17 @@ static void thread_exit_unregisters(struct fixture *fixture)
 
 	actor_begin(&actor);
 	actor_do(&actor, visit, fixture->rcu);
-	if (!fixture->flavour->ops)
-		assert_true(bytes(fixture) > before);
+	assert_int_equal(threads(fixture), listed(fixture, 2));
 	actor_end(&actor);
+	assert_int_equal(threads(fixture), listed(fixture, 1));
 	assert_int_equal(bytes(fixture), before);
 	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
 	actor_begin(&actor);
 	actor_do(&actor, visit, fixture->rcu);
 	actor_do(&actor, leave, fixture->rcu);
-	assert_int_equal(bytes(fixture), before);
+	assert_int_equal(threads(fixture), listed(fixture, 1));
 	actor_end(&actor);
+	assert_int_equal(bytes(fixture), before);
 	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
 }
 
@@ -515,12 +703,8 @@ static void many_threads(struct fixture *fixture)
 		for (i = 0; i < COUNT; i++)
 			CHECK(!pthread_join(thread[i], NULL));
 	}
+	assert_int_equal(threads(fixture), listed(fixture, 1));
 	assert_int_equal(bytes(fixture), before);
-}
-
-static void offline(void *rcu)
-{
-	ioasid_rcu_thread_offline(rcu);
 }
 
 static void online(void *rcu)
@@ -547,9 +731,6 @@ static void qsbr_states(struct fixture *fixture)
 {
 	struct actor thread, writer;
 
-	fixture->flavour = &test_flavours[2];
-	assert_int_equal(fixture->flavour->flavour, IOASID_RCU_QSBR);
-	fixture_rcu(fixture);
 	main_offline(fixture);
 	actor_begin(&thread);
 	actor_begin(&writer);
@@ -606,13 +787,10 @@ static void on_watched(struct ioasid_rcu_head *head)
 /* What a callback finds stays, even if its thread was offline. */
 static void qsbr_protects_callbacks(struct fixture *fixture)
 {
+	struct ioasid_rcu *rcu = fixture->rcu;
 	struct watched watched;
-	struct ioasid_rcu *rcu;
 	int asleep;
 
-	fixture->flavour = &test_flavours[2];
-	fixture_rcu(fixture);
-	rcu = fixture->rcu;
 	for (asleep = 0; asleep < 2; asleep++) {
 		watched = (struct watched){ .rcu = rcu };
 		actor_begin(&watched.other);
@@ -642,7 +820,7 @@ static void custom_is_called(struct fixture *fixture)
 	struct ioasid_rcu *rcu;
 	uint32_t calls;
 
-	fixture->flavour = &test_flavours[TEST_FLAVOURS - 2];
+	fixture->flavour = &test_flavours[FLAVOUR_CUSTOM];
 	fixture_rcu(fixture);
 	rcu = fixture->rcu;
 	calls = ioasid_load_relaxed(&fixture->custom.calls);
@@ -661,6 +839,40 @@ static void custom_is_called(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
 	assert_int_equal(ioasid_rcu_thread_unregister(fixture->custom.inner),
 			 -ENOENT);
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), -ENOENT);
+}
+
+/* Only what an own flavour must have; it cannot tell what it is not asked. */
+static void custom_least(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config = { .flavour = IOASID_RCU_CUSTOM };
+	struct ioasid_rcu_ops least = {
+		.read_lock = toy_rcu_ops.read_lock,
+		.read_unlock = toy_rcu_ops.read_unlock,
+		.start_poll = toy_rcu_ops.start_poll,
+		.poll = toy_rcu_ops.poll,
+	};
+	struct ioasid_rcu *rcu;
+	struct toy_rcu toy;
+
+	(void)fixture;
+	toy_rcu_init(&toy);
+	config.ops = &least;
+	config.ops_context = &toy;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_register(rcu), 0);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	ioasid_rcu_read_lock(rcu);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	assert_false(ioasid_rcu_read_held(rcu));
+	ioasid_rcu_read_unlock(rcu);
+	assert_int_equal(ioasid_rcu_quiescent(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_offline(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
+	waits(rcu);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+	toy_rcu_destroy(&toy);
 }
 
 static void enlist_without_memory(void *rcu)
@@ -684,14 +896,23 @@ static void try_enlist(void *rcu)
 
 static void no_memory_to_register(struct fixture *fixture)
 {
-	struct ioasid_rcu *rcu = fixture->rcu, *other;
+	/* At least one for each place of a thread's own. */
+	enum { OTHERS = 2 * IOASID_RCU_READERS };
+	struct ioasid_rcu *rcu = fixture->rcu, *others[OTHERS], *other;
 	struct actor reader, writer;
-	int round;
+	int round, i;
 
-	assert_int_equal(ioasid_rcu_create(NULL, &other), 0);
 	actor_begin(&reader);
 	actor_begin(&writer);
 	fixture->memory.fail_all = true;
+	/* As long as there is one to spare, no memory is needed. */
+	actor_do(&reader, enlist, rcu);
+	actor_do(&reader, leave, rcu);
+	for (i = 0; i < OTHERS; i++) {
+		assert_int_equal(ioasid_rcu_create(NULL, &others[i]), 0);
+		actor_do(&reader, enlist, others[i]);
+	}
+	other = others[0];
 	actor_do(&reader, enlist_without_memory, rcu);
 	if (fixture->flavour->flavour == IOASID_RCU_QSBR)
 		goto done;
@@ -722,7 +943,8 @@ done:
 	fixture->memory.fail_all = false;
 	actor_end(&reader);
 	actor_end(&writer);
-	assert_int_equal(ioasid_rcu_destroy(other), 0);
+	for (i = 0; i < OTHERS; i++)
+		assert_int_equal(ioasid_rcu_destroy(others[i]), 0);
 }
 
 static void domains_are_independent(struct fixture *fixture)
@@ -782,9 +1004,10 @@ static void destroy_cleans_up(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
 	assert_int_equal(ioasid_load_relaxed(&count), ARRAY_SIZE(counted));
 	fixture->rcu = NULL;
-	if (!fixture->flavour->ops)
-		assert_int_equal(bytes(fixture), 0);
+	assert_int_equal(bytes(fixture), 0);
+	toy_rcu_destroy(&fixture->toy);
 	assert_int_equal(ioasid_rcu_destroy(fixture->custom.inner), 0);
+	fixture->custom.inner = NULL;
 	fixture_rcu(fixture);
 	if (fixture->flavour->threads)
 		actor_do(&actor, visit, fixture->rcu);
@@ -810,12 +1033,17 @@ int main(void)
 		     PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(pending_limit, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(registration, PER_FLAVOUR | NO_SPACE),
+		CASE(forgotten_registration, PER_FLAVOUR | NO_SPACE),
+		CASE(check_reader, PER_FLAVOUR | NO_SPACE),
+		CASE(unprotected_lookups, PER_STORE | PER_FLAVOUR),
 		CASE(thread_exit_unregisters, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(many_threads, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(sleeper_stalls_nobody, PER_FLAVOUR | THREADS | NO_SPACE),
-		CASE(qsbr_states, NO_SPACE | NO_RCU),
-		CASE(qsbr_protects_callbacks, NO_SPACE | NO_RCU),
+		CASE(qsbr_states, PER_FLAVOUR | QSBR_LIKE | NO_SPACE),
+		CASE(qsbr_protects_callbacks,
+		     PER_FLAVOUR | QSBR_LIKE | NO_SPACE),
 		CASE(custom_is_called, NO_SPACE | NO_RCU),
+		CASE(custom_least, NO_SPACE | NO_RCU),
 		CASE(no_memory_to_register,
 		     PER_FLAVOUR | THREADS | BUILT_IN | NO_SPACE),
 		CASE(domains_are_independent,

@@ -589,8 +589,8 @@ static void faults_are_caught(struct fixture *fixture)
 int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {
-		CASE(ids_move, PER_STORE | PER_FLAVOUR | THREADS | BUILT_IN |
-				       NO_SPACE | NO_RCU),
+		CASE(ids_move,
+		     PER_STORE | PER_FLAVOUR | THREADS | NO_SPACE | NO_RCU),
 		CASE(faults_are_caught, NO_SPACE | NO_RCU),
 	};
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every test on every build of the library, from one list."""
 
+load("@liburcu//:available.bzl", HAVE_LIBURCU = "AVAILABLE")
 load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 load("//bazel:copts.bzl", "C_COPTS")
 
@@ -9,14 +10,18 @@ _BUILDS = {
     "": "//:ioasid",
     "_small": "//:ioasid_small",
     "_state32": "//:ioasid_state32",
+    "_debug": "//:ioasid_debug",
 }
 
-def variants(tests):
+_URCU = ["memb", "qsbr", "bp"] if HAVE_LIBURCU else []
+
+def variants(tests, once = []):
     """Declares a model, a fixture and all tests for each build.
 
     Args:
       tests: name of a test, which is its source file's, to what else the rule
         gets.
+      once: those that the build does not matter to.
     """
     for suffix, library in _BUILDS.items():
         cc_library(
@@ -33,16 +38,26 @@ def variants(tests):
             srcs = [
                 "array_store.c",
                 "fixture.c",
+                "toy_rcu.c",
+            ] + (["//adapters/urcu:urcu_ops.h"] if _URCU else []) + [
+                "//adapters/urcu:urcu_%s.c" % flavour
+                for flavour in _URCU
             ],
-            hdrs = ["fixture.h"],
+            hdrs = [
+                "fixture.h",
+                "toy_rcu.h",
+                "//adapters/urcu:ioasid_urcu.h",
+            ],
             copts = C_COPTS,
             linkopts = ["-lpthread"],
             deps = [
                 library,
                 "@cmocka//:cmocka",
-            ],
+            ] + ["@liburcu//:" + flavour for flavour in _URCU],
         )
         for name, options in tests.items():
+            if name in once and suffix:
+                continue
             cc_test(
                 name = name + suffix,
                 srcs = [name + ".c"],

@@ -17,8 +17,13 @@ void ioasid_rcu_defer_admitted(struct ioasid_rcu *rcu,
 			       struct ioasid_rcu_head *head,
 			       void (*func)(struct ioasid_rcu_head *head));
 
-/* Frees what is due, if there is much; called without locks. */
+/*
+ * Frees what stores retired and is due, if there is much, or in any case;
+ * called without locks. Is so much left that no more memory may be taken?
+ */
 void ioasid_rcu_reclaim(struct ioasid_rcu *rcu);
+void ioasid_rcu_reclaim_all(struct ioasid_rcu *rcu);
+bool ioasid_rcu_retired_full(const struct ioasid_rcu *rcu);
 
 /*
  * Marks the calling thread as inside a read section around a call of the

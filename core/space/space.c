@@ -26,6 +26,7 @@ struct space {
 	ioasid_atomic_u64 held;
 	struct ioasid_rcu *own_rcu;
 	ioasid_t min, max;
+	bool created;
 	/* what follows is written under the lock */
 	struct ioasid_lock_ops lock_ops;
 	struct ioasid_lock lock __attribute__((aligned(IOASID_CACHE_LINE)));
@@ -33,7 +34,13 @@ struct space {
 	struct quarantine quarantine;
 	struct ioasid_set **sets;
 	uint32_t sets_room;
+	/* under the lock of all spaces */
+	struct space *next, **prev;
 };
+
+/* All spaces, for fork; this lock comes before that of any of them. */
+static struct ioasid_lock spaces_lock = IOASID_LOCK_INIT;
+static struct space *spaces;
 
 static struct space *to_space(const struct ioasid_space *space)
 {
@@ -56,6 +63,54 @@ static void space_unlock(struct space *space)
 		ioasid_unlock(&space->lock);
 }
 
+static void fork_prepare(void)
+{
+	ioasid_lock(&spaces_lock);
+	for (struct space *space = spaces; space; space = space->next)
+		ioasid_lock(&space->lock);
+}
+
+static void fork_parent(void)
+{
+	for (struct space *space = spaces; space; space = space->next)
+		ioasid_unlock(&space->lock);
+	ioasid_unlock(&spaces_lock);
+}
+
+static void fork_child(void)
+{
+	for (struct space *space = spaces; space; space = space->next)
+		ioasid_lock_init(&space->lock);
+	ioasid_lock_init(&spaces_lock);
+}
+
+/* False: no memory. */
+static bool enlist(struct space *space)
+{
+	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
+						      fork_child };
+
+	if (!ioasid_at_fork(IOASID_FORK_SPACE, &hook))
+		return false;
+	ioasid_lock(&spaces_lock);
+	space->next = spaces;
+	space->prev = &spaces;
+	if (spaces)
+		spaces->prev = &space->next;
+	spaces = space;
+	ioasid_unlock(&spaces_lock);
+	return true;
+}
+
+static void delist(struct space *space)
+{
+	ioasid_lock(&spaces_lock);
+	*space->prev = space->next;
+	if (space->next)
+		space->next->prev = space->prev;
+	ioasid_unlock(&spaces_lock);
+}
+
 static void *counted(struct space *space, void *memory, size_t size)
 {
 	if (memory)
@@ -63,11 +118,19 @@ static void *counted(struct space *space, void *memory, size_t size)
 	return memory;
 }
 
+/* Readers hold up the freeing of so much that no more may be taken. */
+static bool must_wait(const struct space *space)
+{
+	return space->created && ioasid_rcu_retired_full(space->space.rcu);
+}
+
 static void *counted_alloc(void *context, size_t size)
 {
 	struct space *space = context;
 	const struct ioasid_memory *user = &space->user_memory;
 
+	if (must_wait(space))
+		return NULL;
 	return counted(space, user->alloc(user->context, size), size);
 }
 
@@ -76,6 +139,8 @@ static void *counted_reserve(void *context, size_t size)
 	struct space *space = context;
 	const struct ioasid_memory *user = &space->user_memory;
 
+	if (must_wait(space))
+		return NULL;
 	return counted(space, user->reserve(user->context, size), size);
 }
 
@@ -95,6 +160,14 @@ static void counted_release(void *context, void *memory, size_t size)
 	space->user_memory.release(space->user_memory.context, memory, size);
 }
 
+static size_t counted_discard(void *context, void *memory, size_t size)
+{
+	struct space *space = context;
+
+	return space->user_memory.discard(space->user_memory.context, memory,
+					  size);
+}
+
 static struct ioasid_memory counted_memory(struct space *space)
 {
 	struct ioasid_memory memory = {
@@ -107,6 +180,8 @@ static struct ioasid_memory counted_memory(struct space *space)
 		memory.reserve = counted_reserve;
 		memory.release = counted_release;
 	}
+	if (space->user_memory.discard)
+		memory.discard = counted_discard;
 	return memory;
 }
 
@@ -196,10 +271,16 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	ret = set_up_store(space, config);
 	if (ret)
 		goto free_rcu;
+	ret = -ENOMEM;
+	if (!enlist(space))
+		goto destroy_store;
+	space->created = true;
 	ioasid_rcu_use(space->space.rcu);
 	*out = &space->space;
 	return 0;
 
+destroy_store:
+	space->space.store.ops->destroy(&space->space.store);
 free_rcu:
 	ioasid_rcu_destroy(space->own_rcu);
 free_space:
@@ -221,6 +302,7 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	ret = ioasid_rcu_barrier(public_space->rcu);
 	if (ret)
 		return ret;
+	delist(space);
 	for (uint32_t i = 0; i < space->stats.sets; i++)
 		ioasid_store_release(&space->sets[i]->space, NULL);
 	memory = space->user_memory;
@@ -403,6 +485,12 @@ int ioasid_space_alloc(struct ioasid_space *public_space,
 	if (!ret)
 		ret = min > max ? -ENOSPC :
 				  alloc_locked(space, set, min, max, data, id);
+	if (ioasid_unlikely(ret == -ENOMEM && must_wait(space))) {
+		ioasid_rcu_reclaim_all(public_space->rcu);
+		ret = alloc_locked(space, set, min, max, data, id);
+		if (ret == -ENOMEM && must_wait(space))
+			ret = -EAGAIN;
+	}
 	if (ret)
 		space->stats.alloc_failed++;
 	else
@@ -482,13 +570,16 @@ int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
 {
 	uint32_t index = ioasid_set_index(space, set);
 	struct ioasid_slot *slot;
-	int ret = 0;
+	int ret;
 
 	ioasid_rcu_read_lock(space->rcu);
-	do {
-		slot = find_slot(space, id, ret);
-		ret = slot ? ioasid_slot_get(slot, index) : -ENOENT;
-	} while (ret == -EAGAIN);
+	ret = ioasid_space_may_read(space);
+	if (!ret) {
+		do {
+			slot = find_slot(space, id, ret);
+			ret = slot ? ioasid_slot_get(slot, index) : -ENOENT;
+		} while (ret == -EAGAIN);
+	}
 	ioasid_rcu_read_unlock(space->rcu);
 	return ret;
 }
@@ -512,13 +603,16 @@ int ioasid_space_put(struct ioasid_space *space, ioasid_t id)
 {
 	struct ioasid_slot *slot;
 	bool was_live = false;
-	int ret = 0;
+	int ret;
 
 	ioasid_rcu_read_lock(space->rcu);
-	do {
-		slot = find_slot(space, id, ret);
-		ret = slot ? ioasid_slot_put(slot, &was_live) : -ENOENT;
-	} while (ret == -EAGAIN);
+	ret = ioasid_space_may_read(space);
+	if (!ret) {
+		do {
+			slot = find_slot(space, id, ret);
+			ret = slot ? ioasid_slot_put(slot, &was_live) : -ENOENT;
+		} while (ret == -EAGAIN);
+	}
 	ioasid_rcu_read_unlock(space->rcu);
 	if (ret < 0)
 		return ret;
@@ -579,9 +673,10 @@ static int visit(const struct ioasid_space *space, const struct ioasid_set *set,
 {
 	struct ioasid_rcu_frame frame;
 	void *data;
-	int ret = 0;
+	int ret;
 
 	ioasid_rcu_read_lock(space->rcu);
+	ret = ioasid_space_may_read(space);
 	ioasid_rcu_frame_enter(&frame, space->rcu);
 	for (size_t i = 0; i < count && !ret; i++)
 		if (!ioasid_space_find_rcu(space, set, ids[i], &data))
@@ -663,6 +758,20 @@ int ioasid_space_for_each(struct ioasid_space *public_space,
 	walk_end(space, &buffer);
 	space_unlock(space);
 	return ret;
+}
+
+size_t ioasid_space_trim(struct ioasid_space *public_space)
+{
+	const struct ioasid_store_ops *ops = public_space->store.ops;
+	struct space *space = to_space(public_space);
+	size_t given = 0;
+
+	space_lock(space);
+	if (ops->trim)
+		given = ops->trim(&public_space->store);
+	space_unlock(space);
+	ioasid_rcu_reclaim_all(public_space->rcu);
+	return given;
 }
 
 void ioasid_space_stats(struct ioasid_space *public_space,

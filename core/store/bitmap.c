@@ -8,6 +8,9 @@
 
 /* 64^5 exceeds IOASID_BITMAP_IDS_MAX */
 #define LEVELS 5
+/* IDs whose slots are given back together: a page of them, as a rule. */
+#define CHUNK_WORDS 4
+#define CHUNK (CHUNK_WORDS * 64)
 
 struct bitmap {
 	struct ioasid_memory memory;
@@ -16,6 +19,10 @@ struct bitmap {
 	uint64_t *level[LEVELS];
 	struct ioasid_slot *slots;
 	size_t slots_size, words_size;
+	/* one bit a chunk whose slots were used since they were last zero */
+	uint64_t *touched;
+	/* where slots that are zero start */
+	uint32_t generation;
 };
 
 static void bitmap_destroy(struct ioasid_store *store)
@@ -58,6 +65,7 @@ static int bitmap_create(struct ioasid_store *store,
 	if (!bitmap)
 		return -ENOMEM;
 	bitmap->memory = config->memory;
+	bitmap->generation = IOASID_GENERATION_START;
 	store->impl = bitmap;
 	store->first = config->min;
 	store->count = (uint32_t)count;
@@ -66,6 +74,7 @@ static int bitmap_create(struct ioasid_store *store,
 		bitmap->words[bitmap->levels++] = (uint32_t)count;
 		words += (size_t)count;
 	} while (count > 1);
+	words += store->count / CHUNK / 64 + 1;
 	bitmap->words_size = words * sizeof(uint64_t);
 	bitmap->slots_size = store->count * sizeof(struct ioasid_slot);
 	level = ioasid_memory_zeroed(&config->memory, bitmap->words_size);
@@ -86,10 +95,8 @@ static int bitmap_create(struct ioasid_store *store,
 		bitmap->level[i] = level;
 		level += bitmap->words[i];
 	}
+	bitmap->touched = level;
 	close_tail(bitmap, store->count);
-	if (IOASID_GENERATION_START)
-		for (uint32_t i = 0; i < store->count; i++)
-			ioasid_slot_init(&slots[i], IOASID_GENERATION_START);
 	return 0;
 }
 
@@ -129,6 +136,11 @@ static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		return -ENOSPC;
 	*id = store->first + offset;
 	*slot = ioasid_bitmap_find(store, *id);
+	if (ioasid_unlikely(!ioasid_load_relaxed(&(*slot)->state))) {
+		ioasid_slot_init(*slot, bitmap->generation);
+		bitmap->touched[offset / CHUNK / 64] |= UINT64_C(1)
+							<< offset / CHUNK % 64;
+	}
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
 		word = &bitmap->level[i][offset / 64];
 		*word |= UINT64_C(1) << offset % 64;
@@ -182,6 +194,63 @@ static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
 	return found;
 }
 
+/*
+ * May the slots of a chunk become zero? Not if one is in use, nor if the next
+ * use of one could then repeat a generation.
+ */
+static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
+{
+	const struct ioasid_slot *slots = &bitmap->slots[chunk * CHUNK];
+
+	for (unsigned int i = 0; i < CHUNK_WORDS; i++)
+		if (bitmap->level[0][chunk * CHUNK_WORDS + i])
+			return false;
+	for (unsigned int i = 0; i < CHUNK; i++)
+		if (ioasid_state_generation(ioasid_load_relaxed(
+			    &slots[i].state)) >= IOASID_GENERATION_KEEP)
+			return false;
+	return true;
+}
+
+static bool is_touched(const struct bitmap *bitmap, uint32_t chunk)
+{
+	return bitmap->touched[chunk / 64] >> chunk % 64 & 1;
+}
+
+/* Gives back the slots of some chunks, which go on above their generations. */
+static size_t discard(struct bitmap *bitmap, uint32_t first, uint32_t end)
+{
+	struct ioasid_slot *slots = &bitmap->slots[first * CHUNK];
+	size_t count = (size_t)(end - first) * CHUNK, bytes;
+
+	for (size_t i = 0; i < count; i++)
+		ioasid_generation_forget(&bitmap->generation, &slots[i]);
+	bytes = ioasid_memory_discard(&bitmap->memory, bitmap->slots_size,
+				      slots, count * sizeof(*slots));
+	if (bytes == count * sizeof(*slots))
+		for (; first < end; first++)
+			bitmap->touched[first / 64] &=
+				~(UINT64_C(1) << first % 64);
+	return bytes;
+}
+
+static size_t bitmap_trim(struct ioasid_store *store)
+{
+	struct bitmap *bitmap = store->impl;
+	/* What is left after the last whole chunk stays. */
+	uint32_t chunks = store->count / CHUNK, end;
+	size_t bytes = 0;
+
+	for (uint32_t first = 0; first < chunks; first = end + 1) {
+		for (end = first; end < chunks && is_touched(bitmap, end) &&
+				  chunk_spare(bitmap, end);)
+			end++;
+		if (end > first)
+			bytes += discard(bitmap, first, end);
+	}
+	return bytes;
+}
+
 static bool bitmap_validate(const struct ioasid_store *store,
 			    const char **reason)
 {
@@ -223,4 +292,5 @@ const struct ioasid_store_ops ioasid_bitmap_ops = {
 	.release = bitmap_release,
 	.occupied = bitmap_occupied,
 	.validate = bitmap_validate,
+	.trim = bitmap_trim,
 };

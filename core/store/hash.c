@@ -15,7 +15,10 @@
 #define IOASID_HASH_MIN_BUCKETS 16
 #endif
 /* An update moves this many buckets of a table being replaced. */
-#define MOVE_BUCKETS 8
+#ifndef IOASID_HASH_MOVE_BUCKETS
+#define IOASID_HASH_MOVE_BUCKETS 8
+#endif
+#define MOVE_BUCKETS IOASID_HASH_MOVE_BUCKETS
 
 #define HOLES 128
 
@@ -249,14 +252,10 @@ static void move_some(struct ioasid_store *store, uint32_t buckets)
 	ioasid_rcu_retire(hash->rcu, &table->rcu, table_rcu_free, table->size);
 }
 
-/*
- * The size of the next table: at most half full, counting what may be added
- * while @table is being moved.
- */
-static uint32_t next_buckets(const struct hash *hash,
-			     const struct ioasid_hash_table *table)
+/* The size of a table that is at most half full with this many IDs more. */
+static uint32_t next_buckets(const struct hash *hash, uint32_t more)
 {
-	uint64_t count = (uint64_t)hash->count + table->mask / MOVE_BUCKETS + 2;
+	uint64_t count = (uint64_t)hash->count + more;
 	uint32_t buckets = IOASID_HASH_MIN_BUCKETS;
 
 	while (buckets < UINT32_C(1) << 31 &&
@@ -265,10 +264,23 @@ static uint32_t next_buckets(const struct hash *hash,
 	return buckets;
 }
 
+/* Starts to replace the table. */
+static bool replace(struct ioasid_store *store, uint32_t buckets)
+{
+	struct hash *hash = store->impl;
+	struct ioasid_hash_table *next = table_alloc(hash, buckets);
+
+	if (!next)
+		return false;
+	hash->moved = 0;
+	ioasid_store_release(&table_of(store)->next, next);
+	return true;
+}
+
 /* Starts to replace the table if it is used up or far too large. */
 static int resize(struct ioasid_store *store)
 {
-	struct ioasid_hash_table *table = table_of(store), *next;
+	struct ioasid_hash_table *table = table_of(store);
 	struct hash *hash = store->impl;
 	uint32_t cells = cells_of(table);
 	bool crowded = table->used >= cells - cells / 4;
@@ -277,16 +289,27 @@ static int resize(struct ioasid_store *store)
 
 	if (next_of(table) || (!crowded && !sparse))
 		return 0;
-	next = table_alloc(hash, next_buckets(hash, table));
-	if (!next) {
-		/* Goes on while it can: a miss ends at a free cell. */
-		if (crowded && table->used + 1 >= cells - cells / 8)
-			return -ENOMEM;
+	/* What may be added while this one is being moved. */
+	if (replace(store, next_buckets(hash, table->mask / MOVE_BUCKETS + 2)))
 		return 0;
-	}
-	hash->moved = 0;
-	ioasid_store_release(&table->next, next);
-	return 0;
+	/* Goes on while it can: a miss ends at a free cell. */
+	return crowded && table->used + 1 >= cells - cells / 8 ? -ENOMEM : 0;
+}
+
+static size_t hash_trim(struct ioasid_store *store)
+{
+	struct ioasid_hash_table *table = table_of(store);
+	struct hash *hash = store->impl;
+	size_t before = table->size;
+
+	if (next_of(table))
+		before += next_of(table)->size;
+	move_some(store, UINT32_MAX);
+	table = table_of(store);
+	if (next_buckets(hash, 2) <= table->mask &&
+	    replace(store, next_buckets(hash, 2)))
+		move_some(store, UINT32_MAX);
+	return before - table_of(store)->size;
 }
 
 static void add_hole(struct hash *hash, ioasid_t id)
@@ -544,5 +567,6 @@ const struct ioasid_store_ops ioasid_hash_ops = {
 	.release = hash_release,
 	.occupied = hash_occupied,
 	.validate = hash_validate,
+	.trim = hash_trim,
 	.occupied_in_bulk = true,
 };

@@ -16,6 +16,9 @@ extern const struct ioasid_store_ops ioasid_bitmap_ops;
 extern const struct ioasid_store_ops ioasid_radix_ops;
 extern const struct ioasid_store_ops ioasid_hash_ops;
 
+/* Above, generations are near enough to their turn to start over. */
+#define IOASID_GENERATION_KEEP (IOASID_GENERATION_HALF / 8 * 7)
+
 /*
  * Where the generations of slots made from now on start. A store that gives
  * slots back keeps the highest it forgot in @floor, so that a new slot for the
@@ -28,7 +31,7 @@ static inline void ioasid_generation_forget(uint32_t *floor,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (generation >= IOASID_GENERATION_HALF / 8 * 7)
+	if (generation >= IOASID_GENERATION_KEEP)
 		*floor = 0;
 	else if (generation > *floor)
 		*floor = generation;

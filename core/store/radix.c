@@ -150,7 +150,8 @@ static void node_rcu_free(struct ioasid_rcu_head *head)
 	node_free(node->radix, node, 1);
 }
 
-static void node_retire(struct radix *radix, void *node, unsigned int height)
+/* The bytes retired. */
+static size_t node_retire(struct radix *radix, void *node, unsigned int height)
 {
 	struct ioasid_radix_leaf *leaf = node;
 	struct ioasid_radix_node *inner = node;
@@ -158,12 +159,13 @@ static void node_retire(struct radix *radix, void *node, unsigned int height)
 	if (height) {
 		ioasid_rcu_retire(radix->rcu, &inner->rcu, node_rcu_free,
 				  sizeof(struct radix_node));
-		return;
+		return sizeof(struct radix_node);
 	}
 	for (unsigned int i = 0; i < SLOTS; i++)
 		ioasid_generation_forget(&radix->generation, &leaf->slot[i]);
 	ioasid_rcu_retire(radix->rcu, &leaf->u.rcu, leaf_rcu_free,
 			  sizeof(struct radix_leaf));
+	return sizeof(struct radix_leaf);
 }
 
 static int radix_create(struct ioasid_store *store,
@@ -371,40 +373,53 @@ static int radix_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 }
 
 /* A root with no child but the first is one level too many. */
-static void lower_root(struct ioasid_store *store)
+static size_t lower_root(struct ioasid_store *store)
 {
 	unsigned int height = root_height(store);
 	struct ioasid_radix_node *node = root_node(store);
+	size_t bytes = 0;
 
 	while (height && node->children == 1 && child_of(node, 0)) {
 		set_root(store, child_of(node, 0), height - 1);
-		node_retire(store->impl, node, height);
+		bytes += node_retire(store->impl, node, height);
 		height--;
 		node = root_node(store);
 	}
+	return bytes;
 }
 
-/*
- * Takes @id's leaf out of the tree if it is empty, and what empties above.
- * Another leaf stays, so the root does not empty.
- */
-static void prune(struct ioasid_store *store, ioasid_t id)
+/* Takes @id's leaf out of the tree if it is empty, and what empties above. */
+static size_t prune(struct ioasid_store *store, ioasid_t id)
 {
 	struct ioasid_radix_node *parent;
 	unsigned int height = 0;
 	struct path path;
+	size_t bytes = 0;
 
 	if (!walk(store, id, &path) ||
 	    ((struct ioasid_radix_leaf *)path.node[0])->u.occupied)
-		return;
-	do {
+		return 0;
+	while (height < path.height) {
 		parent = path.node[height + 1];
 		ioasid_store_release(
 			&parent->child[child_index(id, height + 1)], NULL);
-		node_retire(store->impl, path.node[height], height);
+		bytes += node_retire(store->impl, path.node[height], height);
+		if (--parent->children)
+			return bytes + lower_root(store);
 		height++;
-	} while (!--parent->children);
-	lower_root(store);
+	}
+	set_root(store, NULL, 0);
+	return bytes + node_retire(store->impl, path.node[height], height);
+}
+
+static size_t radix_trim(struct ioasid_store *store)
+{
+	struct radix *radix = store->impl;
+
+	if (!radix->idle)
+		return 0;
+	radix->idle = false;
+	return prune(store, radix->idle_id);
 }
 
 static void radix_release(struct ioasid_store *store, ioasid_t id)
@@ -538,4 +553,5 @@ const struct ioasid_store_ops ioasid_radix_ops = {
 	.release = radix_release,
 	.occupied = radix_occupied,
 	.validate = radix_validate,
+	.trim = radix_trim,
 };

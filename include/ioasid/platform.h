@@ -43,6 +43,10 @@ extern "C" {
  *           the system can; NULL when there are none. Optional: without it
  *           @alloc serves and the memory is zeroed at once
  * @release: gives back what @reserve returned; present exactly if @reserve is
+ * @discard: a part of what @reserve returned is not needed for now: its bytes
+ *           may stay, or be 0 for good when it returns. Must not write them
+ *           itself, as lookups may be reading. The number of bytes given back
+ *           to the system. Optional
  * @context: first argument of every call
  *
  * Called with locks of the library held: a hook must not call the library.
@@ -53,6 +57,7 @@ struct ioasid_memory {
 	void (*free)(void *context, void *memory, size_t size);
 	void *(*reserve)(void *context, size_t size);
 	void (*release)(void *context, void *memory, size_t size);
+	size_t (*discard)(void *context, void *memory, size_t size);
 	void *context;
 };
 

@@ -11,9 +11,19 @@
  * "Practical lock-freedom" (2004); quiescent states as in Desnoyers et al.,
  * "User-level implementations of read-copy update" (2012).
  *
- * A child of fork() may use only domains, and spaces, that it makes itself: the
- * readers of its parent are in the others for ever. A signal handler may look
- * IDs up if its thread has used the domain before, one of its last eight.
+ * A child of fork() may use every domain and space its parent had; what other
+ * threads read or held there is over. A callback that another thread was inside
+ * of is not called again. An ID whose last reference another thread was just
+ * dropping may stay occupied, which ioasid_space_validate() reports. A space
+ * with a lock of its user's is the user's to hold across fork, and an own
+ * flavour its author's.
+ *
+ * A signal handler may look IDs up: with epoch if its thread is registered,
+ * which its first use does; with qsbr if it is registered and online; with none
+ * always; with an own flavour if that allows it.
+ *
+ * -DIOASID_DEBUG, for a program and the library alike, has every lookup, get,
+ * put and walk answer -EPERM where ioasid_rcu_check_reader() would.
  */
 
 #include <ioasid/platform.h>
@@ -56,13 +66,19 @@ enum ioasid_rcu_flavour {
  * @read_held:         is the calling thread in a read section? Optional;
  *                     without it a wait inside of one cannot be refused
  * @thread_register:   0 or a negative errno; optional
- * @thread_unregister: optional
- * @quiescent:         optional
- * @thread_offline:    optional
- * @thread_online:     optional
+ * @thread_unregister: 0, or -ENOENT if not registered; optional
+ * @online:            may the calling thread hold pointers outside of a
+ *                     section? For flavours in the manner of qsbr: then the
+ *                     library treats it as IOASID_RCU_QSBR, and the two below
+ *                     are required
+ * @thread_offline:    see ioasid_rcu_thread_offline(); optional
+ * @thread_online:     see ioasid_rcu_thread_online(); optional. Also called,
+ *                     around callbacks, on threads that are not registered
+ * @quiescent:         see ioasid_rcu_quiescent(); optional
  *
  * Every call gets the ops_context of the configuration. @start_poll and @poll
- * are called with locks of the library held.
+ * are called on any thread with the domain's lock held: they may use another
+ * domain only if it is older, and no read section of one.
  */
 struct ioasid_rcu_ops {
 	void (*read_lock)(void *context);
@@ -72,10 +88,11 @@ struct ioasid_rcu_ops {
 	uint64_t (*start_poll)(void *context);
 	bool (*poll)(void *context, uint64_t cookie);
 	int (*thread_register)(void *context);
-	void (*thread_unregister)(void *context);
-	void (*quiescent)(void *context);
+	int (*thread_unregister)(void *context);
+	bool (*online)(void *context);
 	void (*thread_offline)(void *context);
 	void (*thread_online)(void *context);
+	void (*quiescent)(void *context);
 };
 
 /**
@@ -84,8 +101,17 @@ struct ioasid_rcu_ops {
  * @ops:           the flavour for IOASID_RCU_CUSTOM; kept, not copied
  * @ops_context:   first argument of each of @ops
  * @memory:        where records come from
- * @pending_limit: deferred callbacks that may be pending at once before
- *                 ioasid_rcu_defer() waits or refuses; 0: 65,536
+ * @pending_limit: deferred callbacks that may be pending before
+ *                 ioasid_rcu_defer() waits or refuses; 0: 65,536. Threads that
+ *                 defer at the same time may exceed it by one each
+ * @retired_limit: bytes of stores that may wait for readers at once before
+ *                 their spaces take no more memory, and ioasid_space_alloc()
+ *                 answers -EAGAIN; 0: 64 MiB
+ * @reclaimer:     have a thread of the library call what is due, so that no
+ *                 defer does and nothing waits for the next one; barrier and
+ *                 destroy still do. It starts with the first callback, and
+ *                 sleeps while there is none. If it cannot be started, all is
+ *                 as without it. Not with IOASID_RCU_NONE
  * @no_membarrier: use full fences even where membarrier(2) works: for a
  *                 program that will forbid itself the call, without which
  *                 grace periods would not end
@@ -96,22 +122,50 @@ struct ioasid_rcu_config {
 	void *ops_context;
 	struct ioasid_memory memory;
 	size_t pending_limit;
+	size_t retired_limit;
+	bool reclaimer;
 	bool no_membarrier;
 };
 
-/* What one thread tells one domain. Only that thread writes it. */
+/*
+ * What one thread tells one domain: a cache line of the thread's own. Only that
+ * thread writes the first two.
+ */
 struct ioasid_rcu_reader {
 	/* epoch: of the read section, 0 outside; qsbr: last seen, 0 offline */
-	ioasid_atomic_u64 epoch;
+	ioasid_atomic_u64 epoch __attribute__((aligned(IOASID_CACHE_LINE)));
 	/* epoch: read sections inside of it */
 	uint32_t nesting;
+	/* the library's memory; if not, of the thread's own variables */
+	bool allocated;
+	/* the domain; NULL once it is gone */
+	ioasid_atomic_ptr rcu;
+	/* readers its thread has in the library's memory */
+	ioasid_atomic_u32 *allocated_in_thread;
+	struct ioasid_rcu_reader *next_in_domain, **prev_in_domain;
+	struct ioasid_rcu_reader *next_in_thread, **prev_in_thread;
+};
+
+/* What the read side of a domain does: decided at create. */
+enum ioasid_rcu_read_side {
+	/* epoch, where membarrier(2) makes up for the fence; with the fence */
+	IOASID_RCU_READ_PLAIN,
+	IOASID_RCU_READ_FENCED,
+	/* qsbr */
+	IOASID_RCU_READ_NOTHING,
+	/* none */
+	IOASID_RCU_READ_COUNTED,
+	/* the user's own */
+	IOASID_RCU_READ_CUSTOM,
 };
 
 /* The part of a domain that the read side looks at; written at create. */
 struct ioasid_rcu {
+	enum ioasid_rcu_read_side read_side;
 	enum ioasid_rcu_flavour flavour;
-	bool membarrier;
 	uint64_t id;
+	/* offset into ioasid_rcu_readers */
+	size_t place;
 	const struct ioasid_rcu_ops *ops;
 	void *ops_context;
 	/* none: depth of read sections */
@@ -125,19 +179,20 @@ struct ioasid_rcu_head {
 	void (*func)(struct ioasid_rcu_head *head);
 };
 
-struct ioasid_rcu_thread {
-	uint64_t domain;
-	struct ioasid_rcu_reader *reader;
-};
+/* Domains of which a thread needs no memory to be a reader, as a rule. */
+#define IOASID_RCU_READERS 4
 
-/* The calling thread's record of the domain it used last. */
-extern IOASID_TLS struct ioasid_rcu_thread ioasid_rcu_current;
+/* The calling thread's own; each domain has its place. */
+extern IOASID_TLS struct ioasid_rcu_reader
+	ioasid_rcu_readers[IOASID_RCU_READERS];
 
 void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu);
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu);
 
+/* @fence: the constant true where grace periods cannot make one */
 IOASID_INLINE void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
-					  struct ioasid_rcu_reader *reader)
+					  struct ioasid_rcu_reader *reader,
+					  bool fence)
 {
 	if (ioasid_unlikely(ioasid_load_relaxed(&reader->epoch) != 0)) {
 		reader->nesting++;
@@ -146,10 +201,10 @@ IOASID_INLINE void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
 	/* Acquire: who carries a new epoch sees what went before it. */
 	ioasid_store_relaxed(&reader->epoch, ioasid_load_acquire(&rcu->epoch));
 	/* Pairs with the barrier between new epoch and scan. */
-	if (ioasid_likely(rcu->membarrier))
-		ioasid_compiler_barrier();
-	else
+	if (fence)
 		ioasid_fence_seq_cst();
+	else
+		ioasid_compiler_barrier();
 }
 
 IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
@@ -160,6 +215,41 @@ IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
 		ioasid_store_release(&reader->epoch, 0);
 }
 
+/* The calling thread's place of a domain; which may be another domain's. */
+IOASID_INLINE struct ioasid_rcu_reader *
+ioasid_rcu_place(const struct ioasid_rcu *rcu)
+{
+	return (struct ioasid_rcu_reader *)(void *)((char *)ioasid_rcu_readers +
+						    rcu->place);
+}
+
+IOASID_INLINE bool ioasid_rcu_reads(const struct ioasid_rcu_reader *reader,
+				    const struct ioasid_rcu *rcu)
+{
+	return ioasid_likely(ioasid_load_relaxed(&reader->rcu) ==
+			     (const void *)rcu);
+}
+
+IOASID_INLINE void ioasid_rcu_epoch_lock(struct ioasid_rcu *rcu, bool fence)
+{
+	struct ioasid_rcu_reader *reader = ioasid_rcu_place(rcu);
+
+	if (ioasid_rcu_reads(reader, rcu))
+		ioasid_rcu_reader_lock(rcu, reader, fence);
+	else
+		ioasid_rcu_read_lock_slow(rcu);
+}
+
+IOASID_INLINE void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader = ioasid_rcu_place(rcu);
+
+	if (ioasid_rcu_reads(reader, rcu))
+		ioasid_rcu_reader_unlock(reader);
+	else
+		ioasid_rcu_read_unlock_slow(rcu);
+}
+
 /**
  * ioasid_rcu_read_lock - begin a read section
  * @rcu: domain
@@ -168,29 +258,25 @@ IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
  * and must not contain a call that waits for a grace period.
  *
  * Context: any; wait-free after a thread's first use of the domain, which
- * registers it (epoch) and takes locks, as does the use of a ninth domain by
- * turns. If there is no memory to register, the section is counted in the
- * domain: slower, equally safe.
+ * registers it (epoch) and takes locks, as uses can by a thread of more than
+ * 12 domains. If there is no memory to register, which the first 4 domains do
+ * not need, the section is counted in the domain: slower, equally safe.
  * Complexity: constant.
  */
 IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
-	switch (rcu->flavour) {
-	case IOASID_RCU_EPOCH:
-		if (ioasid_likely(ioasid_rcu_current.domain == rcu->id))
-			ioasid_rcu_reader_lock(rcu, ioasid_rcu_current.reader);
-		else
-			ioasid_rcu_read_lock_slow(rcu);
-		break;
-	case IOASID_RCU_QSBR:
-		break;
-	case IOASID_RCU_NONE:
+	enum ioasid_rcu_read_side side = rcu->read_side;
+
+	if (ioasid_likely(side == IOASID_RCU_READ_PLAIN))
+		ioasid_rcu_epoch_lock(rcu, false);
+	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
+		return;
+	else if (side == IOASID_RCU_READ_FENCED)
+		ioasid_rcu_epoch_lock(rcu, true);
+	else if (side == IOASID_RCU_READ_COUNTED)
 		rcu->nesting++;
-		break;
-	case IOASID_RCU_CUSTOM:
+	else
 		rcu->ops->read_lock(rcu->ops_context);
-		break;
-	}
 }
 
 /**
@@ -202,22 +288,46 @@ IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
  */
 IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
 {
-	switch (rcu->flavour) {
-	case IOASID_RCU_EPOCH:
-		if (ioasid_likely(ioasid_rcu_current.domain == rcu->id))
-			ioasid_rcu_reader_unlock(ioasid_rcu_current.reader);
-		else
-			ioasid_rcu_read_unlock_slow(rcu);
-		break;
-	case IOASID_RCU_QSBR:
-		break;
-	case IOASID_RCU_NONE:
+	enum ioasid_rcu_read_side side = rcu->read_side;
+
+	if (ioasid_likely(side <= IOASID_RCU_READ_FENCED))
+		ioasid_rcu_epoch_unlock(rcu);
+	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
+		return;
+	else if (side == IOASID_RCU_READ_COUNTED)
 		rcu->nesting--;
-		break;
-	case IOASID_RCU_CUSTOM:
+	else
 		rcu->ops->read_unlock(rcu->ops_context);
-		break;
+}
+
+/*
+ * A section within one function: as read_lock and read_unlock, but that the
+ * end need not look for the reader again. NULL: do.
+ */
+IOASID_INLINE struct ioasid_rcu_reader *
+ioasid_rcu_section_enter(struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader;
+
+	if (ioasid_likely(rcu->read_side == IOASID_RCU_READ_PLAIN)) {
+		reader = ioasid_rcu_place(rcu);
+		if (ioasid_rcu_reads(reader, rcu) &&
+		    ioasid_likely(!ioasid_load_relaxed(&reader->epoch))) {
+			ioasid_rcu_reader_lock(rcu, reader, false);
+			return reader;
+		}
 	}
+	ioasid_rcu_read_lock(rcu);
+	return NULL;
+}
+
+IOASID_INLINE void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
+					    struct ioasid_rcu_reader *reader)
+{
+	if (ioasid_likely(reader != NULL))
+		ioasid_store_release(&reader->epoch, 0);
+	else
+		ioasid_rcu_read_unlock(rcu);
 }
 
 /**
@@ -227,7 +337,7 @@ IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
  *
  * Context: not in a signal handler. Asks for membarrier(2) once a process.
  * Return: 0; -EINVAL unknown flavour, an own flavour without its required
- * operations, memory hooks half given; -ENOMEM.
+ * operations, memory hooks half given, a reclaimer with none; -ENOMEM.
  * Ownership: the caller's, until ioasid_rcu_destroy().
  * Complexity: constant.
  */
@@ -256,9 +366,10 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
  * online from here on. Others register on first use; then this only moves the
  * cost. A thread that exits is unregistered.
  *
- * Context: takes the domain's lock; not in a signal handler.
+ * Context: takes locks; not in a signal handler.
  * Return: 0, also if registered before; -ENOMEM, also inside a read section
- * that began without memory; what an own flavour returns.
+ * that began without memory, and when the thread is about to end; what an own
+ * flavour returns.
  * Ownership: the record is the domain's.
  * Complexity: constant.
  */
@@ -269,40 +380,59 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu);
  * @rcu: domain
  *
  * Context: takes the domain's lock.
- * Return: 0; -ENOENT not registered; -EDEADLK inside a read section.
+ * Return: 0; -ENOENT not registered, but 0 with none; -EDEADLK inside a read
+ * section; what an own flavour returns.
  * Complexity: constant.
  */
 int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu);
 
 /**
+ * ioasid_rcu_check_reader - may the calling thread use what it finds?
+ * @rcu: domain
+ *
+ * For assertions of one's own; see IOASID_DEBUG at the top.
+ *
+ * Context: any.
+ * Return: 0; -EPERM outside of a read section; with qsbr not registered or
+ * offline. With an own flavour that cannot tell, 0.
+ * Complexity: as for ioasid_rcu_read_held().
+ */
+int ioasid_rcu_check_reader(struct ioasid_rcu *rcu);
+
+/**
  * ioasid_rcu_quiescent - say that no pointer found before is in use (qsbr)
  * @rcu: domain
  *
- * Nothing to do in epoch and none.
+ * Nothing to do in epoch and none. A thread that is offline stays so.
  *
- * Context: not inside a read section or a getter; wait-free. A thread that is
- * not registered, or offline, is left as it is.
+ * Context: not inside a read section, a getter or a callback; wait-free.
+ * Return: 0; -ENOENT with qsbr, not registered.
  * Complexity: constant.
  */
-void ioasid_rcu_quiescent(struct ioasid_rcu *rcu);
+int ioasid_rcu_quiescent(struct ioasid_rcu *rcu);
 
 /**
  * ioasid_rcu_thread_offline - stop taking part, before a long sleep (qsbr)
  * @rcu: domain
  *
+ * Nothing to do in epoch and none, where a thread outside of a read section
+ * holds up nobody.
+ *
  * Context: not inside a read section; no lookup until thread_online.
+ * Return: 0; -ENOENT with qsbr, not registered.
  * Complexity: constant.
  */
-void ioasid_rcu_thread_offline(struct ioasid_rcu *rcu);
+int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu);
 
 /**
  * ioasid_rcu_thread_online - take part again
  * @rcu: domain
  *
  * Context: after ioasid_rcu_thread_offline().
+ * Return: 0; -ENOENT with qsbr, not registered.
  * Complexity: constant.
  */
-void ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
+int ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
 
 /**
  * ioasid_rcu_read_held - is the calling thread in a read section?
@@ -314,7 +444,7 @@ void ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
  * counted in one domain for lack of memory is taken to be in a section of every
  * domain that counts any.
  *
- * Context: takes a lock if the thread uses more than eight domains.
+ * Context: any; takes a lock if the thread uses more than 12 domains.
  * Return: true or false.
  * Complexity: constant, but for getters and callbacks nested.
  */
@@ -363,13 +493,16 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  * @func: the function; may call anything but destroy and barrier of @rcu, and
  *        with qsbr nothing that waits for a grace period of @rcu
  *
- * Callbacks run in order, in batches, on threads that call defer, barrier or
- * free_deferred, with no lock held but the one that keeps them in order: two
+ * Callbacks run in order, in batches, on threads that call defer, barrier,
+ * free_deferred or destroy, or on the domain's reclaimer, not to be cancelled
+ * there, with no lock held but the one that keeps them in order: two
  * domains whose callbacks wait for each other wait for ever. With qsbr @func
- * may look IDs up if all those threads are registered.
+ * may look IDs up if all those threads are registered, as a reclaimer is.
+ * @func must return: no longjmp, no exception, no end of its thread.
  *
  * Context: takes the domain's lock, runs callbacks that are due; may be
- * called in a read section. At the pending limit it waits for a grace period.
+ * called in a read section. At the pending limit it waits for callbacks to be
+ * called.
  * Return: 0; -EAGAIN at the limit inside a read section or a callback, or on
  * an online thread of qsbr, @head still the caller's.
  * Ownership: @head and what it lies in are the domain's for 0, until @func.
@@ -385,9 +518,10 @@ int ioasid_rcu_defer(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
  * @func: frees the memory; takes no lock and calls nothing of the library
  * @size: bytes that it frees
  *
- * For stores: unlike ioasid_rcu_defer() it runs nothing, has no limit and
- * never fails, so it is fit for under a space's lock. ioasid_space_alloc(),
- * _free() and _put() run what is due once there is much of it.
+ * For stores: unlike ioasid_rcu_defer() it runs nothing and never fails, so it
+ * is fit for under a space's lock. ioasid_space_alloc(), _free() and _put() run
+ * what is due once there is much of it. Its bound is that spaces take no more
+ * memory while retired_limit bytes are waiting.
  *
  * Context: takes the domain's lock; any.
  * Ownership: the memory is the domain's until @func.
@@ -415,6 +549,37 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu);
  * Complexity: constant.
  */
 size_t ioasid_rcu_pending(const struct ioasid_rcu *rcu);
+
+/**
+ * struct ioasid_domain_stats - how a domain is doing
+ * @threads:       registered
+ * @pending:       deferred callbacks not yet called
+ * @retired:       blocks of stores not yet freed
+ * @retired_bytes: their size
+ * @oldest_ns:     nanoseconds since the oldest of them all, and of those being
+ *                 called, was deferred; 0 if there is none. If it grows, a
+ *                 reader holds up the domain, or nobody calls what is due
+ * @grace_periods: begun so far; 0 with an own flavour
+ */
+struct ioasid_domain_stats {
+	size_t threads;
+	size_t pending;
+	size_t retired;
+	size_t retired_bytes;
+	uint64_t oldest_ns;
+	uint64_t grace_periods;
+};
+
+/**
+ * ioasid_rcu_stats - how a domain is doing
+ * @rcu:   domain
+ * @stats: filled in, of one moment
+ *
+ * Context: takes the domain's lock; may be called in a read section.
+ * Complexity: constant.
+ */
+void ioasid_rcu_stats(struct ioasid_rcu *rcu,
+		      struct ioasid_domain_stats *stats);
 
 #ifdef __cplusplus
 }

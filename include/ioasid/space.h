@@ -139,8 +139,10 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  *
  * Context: takes the space's lock; may be called in a read section.
  * Return: 0; -EINVAL min > max; -ENOSPC no vacant ID; -EAGAIN none but such
- * as wait for a grace period; -ENOMEM; -EXDEV @set belongs to another space;
- * -ENFILE no room for one more set. On error nothing has changed.
+ * as wait for a grace period, or so much memory does that no more may be taken
+ * (retired_limit of struct ioasid_rcu_config); -ENOMEM; -EXDEV @set belongs to
+ * another space; -ENFILE no room for one more set. On error nothing has
+ * changed.
  * Complexity: bitmap and radix one step a level; hash the run of occupied IDs
  * from @min on.
  * Ownership: @data stays the caller's.
@@ -270,6 +272,23 @@ int ioasid_space_for_each(struct ioasid_space *space,
 			  void *arg);
 
 /**
+ * ioasid_space_trim - give back memory that no ID in use needs
+ * @space: space
+ *
+ * Radix and hash give memory back by themselves as IDs are freed, all but a
+ * rest that trim takes as well; the array of bitmap stays at its largest extent
+ * unless trimmed. What readers may still see is freed after a grace period: by
+ * the reclaimer if there is one, else with the next trim or
+ * ioasid_rcu_barrier(), or when more has gathered. For after a burst: what is
+ * trimmed costs memory again.
+ *
+ * Context: takes the space's lock, for long; may be called in a read section.
+ * Return: bytes given back, or retired to the domain.
+ * Complexity: bitmap the range, 256 IDs a step; hash the table; radix constant.
+ */
+size_t ioasid_space_trim(struct ioasid_space *space);
+
+/**
  * ioasid_space_stats - counts of a space
  * @space: space
  * @stats: filled in, of one moment
@@ -307,6 +326,17 @@ IOASID_INLINE uint32_t ioasid_set_index(const struct ioasid_space *space,
 	return ioasid_load_relaxed(&set->index);
 }
 
+/* With IOASID_DEBUG -EPERM for a thread that may not use what it finds. */
+IOASID_INLINE int ioasid_space_may_read(const struct ioasid_space *space)
+{
+#ifdef IOASID_DEBUG
+	return ioasid_rcu_check_reader(space->rcu);
+#else
+	(void)space;
+	return 0;
+#endif
+}
+
 /**
  * ioasid_space_find_rcu - look an ID up inside a read section of the caller's
  * @space: space
@@ -333,6 +363,9 @@ IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
 
 	/* Compilers cannot follow that it is only used for 0, and warn. */
 	*data = NULL;
+	ret = ioasid_space_may_read(space);
+	if (ioasid_unlikely(ret))
+		return ret;
 	if (ioasid_unlikely(!slot))
 		return -ENOENT;
 	ret = ioasid_slot_read(slot, index, data);
@@ -370,13 +403,12 @@ IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
 				    const struct ioasid_set *set, ioasid_t id,
 				    bool (*getter)(void *data), void **data)
 {
-	int ret;
+	struct ioasid_rcu_reader *reader = ioasid_rcu_section_enter(space->rcu);
+	int ret = ioasid_space_find_rcu(space, set, id, data);
 
-	ioasid_rcu_read_lock(space->rcu);
-	ret = ioasid_space_find_rcu(space, set, id, data);
 	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
 		*data = NULL;
-	ioasid_rcu_read_unlock(space->rcu);
+	ioasid_rcu_section_leave(space->rcu, reader);
 	return ret;
 }
 

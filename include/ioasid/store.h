@@ -48,7 +48,7 @@ struct ioasid_store;
 /**
  * struct ioasid_store_config - what a store is made from
  * @min, @max:  the range of IDs, inclusive
- * @memory:     hooks, all present but @reserve and @release
+ * @memory:     hooks, all present but @reserve, @release and @discard
  * @rcu:        domain to retire memory to
  * @hash_seed:  see struct ioasid_space_config
  * @context:    the user's, for an own store
@@ -75,12 +75,13 @@ struct ioasid_store_config {
  *            lowest first; the number written. May leave out none below the
  *            last it writes
  * @validate: is the structure whole? If not, say why in @reason
+ * @trim:     give back memory that no occupied ID needs; the bytes. Optional
  * @occupied_in_bulk: each call of @occupied passes over everything, so ask it
  *            for all IDs at once if there is memory
  *
  * All but @find run under the space's lock; what readers may still see goes to
- * ioasid_rcu_retire(). A slot stays where it is while
- * its ID is occupied, and readable for a grace period after @release.
+ * ioasid_rcu_retire(). A slot stays where it is while its ID is occupied, and
+ * readable for a grace period after @release.
  */
 struct ioasid_store_ops {
 	int (*create)(struct ioasid_store *store,
@@ -94,6 +95,7 @@ struct ioasid_store_ops {
 	size_t (*occupied)(const struct ioasid_store *store, ioasid_t min,
 			   ioasid_t max, ioasid_t *ids, size_t count);
 	bool (*validate)(const struct ioasid_store *store, const char **reason);
+	size_t (*trim)(struct ioasid_store *store);
 	bool occupied_in_bulk;
 };
 

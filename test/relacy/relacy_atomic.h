@@ -3,95 +3,139 @@
 #define RELACY_ATOMIC_H
 
 /*
- * The library's atomics on Relacy's: the model checker runs the very headers
- * that users compile. A planted fault weakens one operation at run time.
+ * The library's atomics as calls of the model checker: the very headers and
+ * C files that users compile run on it. Sizes are as elsewhere. Each operation
+ * says where it stands, so that faults can be planted there.
  */
 
-#include <cstdint>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include <relacy/relacy.hpp>
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-enum fault {
-	NO_FAULT,
-	RELAXED_POINTER_STORE,
-	RELAXED_POINTER_LOAD,
-	RELAXED_STATE_STORE,
-	CAS_WITHOUT_COMPARE,
-	RELAXED_CAS,
-	NO_READER_FENCE,
-	NO_WRITER_FENCE,
-	RELAXED_UNLOCK,
-	EARLY_FREE,
-	/* not an operation: a search of its own in the check */
-	LATE_NEXT,
+/* @cell is the number of the model's own object, 0 before its first use. */
+typedef struct {
+	uint32_t cell;
+} ioasid_atomic_u32;
+
+typedef struct {
+	uint32_t cell, unused;
+} __attribute__((aligned(8))) ioasid_atomic_u64;
+
+typedef struct {
+	uint32_t cell, unused;
+} __attribute__((aligned(8))) ioasid_atomic_ptr;
+
+enum model_order {
+	MODEL_RELAXED,
+	MODEL_ACQUIRE,
+	MODEL_RELEASE,
+	MODEL_ACQ_REL,
 };
 
-extern enum fault planted;
-/* Set by the threads of a check that act as writers. */
-extern bool is_writer[8];
+/* Where an operation stands: function, and what it works on, as written. */
+struct model_site {
+	const char *file, *func, *what;
+	unsigned int line;
+};
 
-typedef rl::atomic<uint32_t> ioasid_atomic_u32;
-typedef rl::atomic<uint64_t> ioasid_atomic_u64;
-typedef rl::atomic<void *> ioasid_atomic_ptr;
+#define MODEL_TYPED(name, type)                                          \
+	type name##_load(const ioasid_atomic_##name *a,                  \
+			 enum model_order order,                         \
+			 const struct model_site *site);                 \
+	void name##_store(ioasid_atomic_##name *a, type x,               \
+			  enum model_order order,                        \
+			  const struct model_site *site);                \
+	type name##_exchange(ioasid_atomic_##name *a, type x,            \
+			     enum model_order order,                     \
+			     const struct model_site *site);             \
+	bool name##_cas(ioasid_atomic_##name *a, type *expected, type x, \
+			const struct model_site *site);
 
-inline rl::memory_order weakened(enum fault fault, rl::memory_order order)
-{
-	return planted == fault ? rl::mo_relaxed : order;
+MODEL_TYPED(u32, uint32_t)
+MODEL_TYPED(u64, uint64_t)
+MODEL_TYPED(ptr, void *)
+
+#undef MODEL_TYPED
+
+uint32_t u32_add(ioasid_atomic_u32 *a, uint32_t x, enum model_order order,
+		 const struct model_site *site);
+uint64_t u64_add(ioasid_atomic_u64 *a, uint64_t x, enum model_order order,
+		 const struct model_site *site);
+void model_fence(const struct model_site *site);
+
+#ifdef __cplusplus
 }
 
-inline void *relacy_load(const ioasid_atomic_ptr *a, rl::debug_info_param info)
-{
-	return a->load(weakened(RELAXED_POINTER_LOAD, rl::mo_acquire), info);
-}
-
-template <class T>
-T relacy_load(const rl::atomic<T> *a, rl::debug_info_param info)
-{
-	return a->load(rl::mo_acquire, info);
-}
-
-inline void relacy_store(ioasid_atomic_ptr *a, void *x,
-			 rl::debug_info_param info)
-{
-	a->store(x, weakened(RELAXED_POINTER_STORE, rl::mo_release), info);
-}
-
-template <class T, class V>
-void relacy_store(rl::atomic<T> *a, V x, rl::debug_info_param info)
-{
-	enum fault fault = is_writer[rl::thread_index()] ? RELAXED_STATE_STORE :
-							   RELAXED_UNLOCK;
-
-	a->store((T)x, weakened(fault, rl::mo_release), info);
-}
-
-template <class T>
-bool relacy_cas(rl::atomic<T> *a, T *expected, T x, rl::debug_info_param info)
-{
-	if (planted == CAS_WITHOUT_COMPARE) {
-		a->store(x, rl::mo_seq_cst, info);
-		return true;
+#define MODEL_TYPED(name, type)                                                \
+	inline type any_load(const ioasid_atomic_##name *a, model_order order, \
+			     const model_site *site)                           \
+	{                                                                      \
+		return name##_load(a, order, site);                            \
+	}                                                                      \
+	inline void any_store(ioasid_atomic_##name *a, type x,                 \
+			      model_order order, const model_site *site)       \
+	{                                                                      \
+		name##_store(a, x, order, site);                               \
+	}                                                                      \
+	inline type any_exchange(ioasid_atomic_##name *a, type x,              \
+				 model_order order, const model_site *site)    \
+	{                                                                      \
+		return name##_exchange(a, x, order, site);                     \
+	}                                                                      \
+	inline bool any_cas(ioasid_atomic_##name *a, type *expected, type x,   \
+			    const model_site *site)                            \
+	{                                                                      \
+		return name##_cas(a, expected, x, site);                       \
 	}
-	return a->compare_exchange_strong(
-		*expected, x, weakened(RELAXED_CAS, rl::mo_acq_rel), info,
-		weakened(RELAXED_CAS, rl::mo_acquire), info);
-}
 
-inline void relacy_fence(rl::debug_info_param info)
-{
-	enum fault fault = is_writer[rl::thread_index()] ? NO_WRITER_FENCE :
-							   NO_READER_FENCE;
+MODEL_TYPED(u32, uint32_t)
+MODEL_TYPED(u64, uint64_t)
+MODEL_TYPED(ptr, void *)
 
-	if (planted != fault)
-		rl::atomic_thread_fence(rl::mo_seq_cst, info);
-}
+#undef MODEL_TYPED
+#define MODEL_OP(a, op) any_##op
+#else
+#define MODEL_OP(a, op)                      \
+	_Generic(*(a),                       \
+		ioasid_atomic_u32: u32_##op, \
+		ioasid_atomic_u64: u64_##op, \
+		ioasid_atomic_ptr: ptr_##op)
+#define MODEL_ADD(a) \
+	_Generic(*(a), ioasid_atomic_u32: u32_add, ioasid_atomic_u64: u64_add)
+#endif
 
-#define ioasid_load_relaxed(a) (a)->load(rl::mo_relaxed, $)
-#define ioasid_load_acquire(a) relacy_load((a), $)
-#define ioasid_store_relaxed(a, x) (a)->store((x), rl::mo_relaxed, $)
-#define ioasid_store_release(a, x) relacy_store((a), (x), $)
-#define ioasid_cas_acq_rel(a, expected, x) relacy_cas((a), (expected), (x), $)
-#define ioasid_fence_seq_cst() relacy_fence($)
+/* A statement expression: one place in memory for each site. */
+#define MODEL_SITE(what_)                                \
+	(__extension__({                                 \
+		static const struct model_site site_ = { \
+			__FILE__,                        \
+			__func__,                        \
+			what_,                           \
+			__LINE__,                        \
+		};                                       \
+		&site_;                                  \
+	}))
+
+#define ioasid_load_relaxed(a) \
+	MODEL_OP(a, load)(a, MODEL_RELAXED, MODEL_SITE(#a))
+#define ioasid_load_acquire(a) \
+	MODEL_OP(a, load)(a, MODEL_ACQUIRE, MODEL_SITE(#a))
+#define ioasid_store_relaxed(a, x) \
+	MODEL_OP(a, store)(a, x, MODEL_RELAXED, MODEL_SITE(#a))
+#define ioasid_store_release(a, x) \
+	MODEL_OP(a, store)(a, x, MODEL_RELEASE, MODEL_SITE(#a))
+#define ioasid_exchange_acquire(a, x) \
+	MODEL_OP(a, exchange)(a, x, MODEL_ACQUIRE, MODEL_SITE(#a))
+#define ioasid_fetch_add_acq_rel(a, x) \
+	MODEL_ADD(a)(a, x, MODEL_ACQ_REL, MODEL_SITE(#a))
+#define ioasid_fetch_sub_release(a, x) \
+	MODEL_ADD(a)(a, -(x), MODEL_RELEASE, MODEL_SITE(#a))
+#define ioasid_cas_acq_rel(a, expected, x) \
+	MODEL_OP(a, cas)(a, expected, x, MODEL_SITE(#a))
+#define ioasid_fence_seq_cst() model_fence(MODEL_SITE(""))
 #define ioasid_compiler_barrier() \
 	do {                      \
 	} while (0)

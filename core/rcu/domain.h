@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_RCU_DOMAIN_H
+#define IOASID_RCU_DOMAIN_H
+
+#include "grace.h"
+#include "internal.h"
+
+#include "../platform/internal.h"
+
+/* What a domain is made of, and what the files of this layer share. */
+
+/*
+ * Callbacks that wait together; @since: when the first was deferred, or 0.
+ * @worth: retired memory by the block, or enough for a look.
+ */
+struct batch {
+	struct ioasid_rcu_head *first, **tail;
+	size_t bytes, worth;
+	uint64_t since;
+};
+
+/*
+ * Callbacks in three steps: deferred since the last look; waiting for the grace
+ * period of @cookie; being called, which needs the run lock and is written step
+ * by step so that a child of fork can go on.
+ */
+struct queue {
+	struct batch fresh, waiting, running;
+	uint64_t cookie;
+	/* written under the domain's lock; under the run lock */
+	ioasid_atomic_u64 added, done;
+};
+
+struct domain {
+	struct ioasid_rcu rcu;
+	struct ioasid_memory memory;
+	size_t pending_limit, retired_limit;
+	/* readers whose thread could not be registered */
+	ioasid_atomic_u32 anonymous;
+	/* whether retired memory is worth a look; bytes of it not yet freed */
+	ioasid_atomic_u64 worth, retired_bytes;
+	/* held while callbacks run, so that they run in order */
+	struct ioasid_lock run_lock;
+	/* what follows is written under @lock */
+	struct ioasid_lock lock;
+	uint64_t completed;
+	/* the grace period under way lacks its barrier on all threads */
+	bool barrier_due;
+	struct ioasid_rcu_reader *readers;
+	/* the first not yet seen to have passed the one under way */
+	struct ioasid_rcu_reader *unseen;
+	/* memory of threads that did not survive a fork, to be used again */
+	struct ioasid_rcu_reader *spare;
+	size_t threads;
+	struct queue callbacks, frees;
+	uint32_t users;
+	/* there is a reclaimer; it sleeps, or has not been started */
+	bool reclaimer, reclaimer_idle;
+	struct ioasid_worker worker;
+	/* under the registry's lock */
+	struct domain *next, **prev;
+};
+
+static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)
+{
+	return ioasid_container_of(rcu, struct domain, rcu);
+}
+
+/* Is everything between two quiescent states one read section? */
+static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)
+{
+	return rcu->flavour == IOASID_RCU_QSBR ||
+	       (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->online);
+}
+
+/* thread.c: the calling thread's, or NULL; a new one, NULL: no memory */
+struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu);
+struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain);
+bool ioasid_rcu_forget_reader(const struct ioasid_rcu *rcu);
+/* Is the calling thread inside of a deferred callback of the domain? */
+bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu);
+void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
+				const struct ioasid_rcu *rcu);
+void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame);
+/* qsbr: would a grace period wait for the calling thread? */
+bool ioasid_rcu_online(const struct ioasid_rcu *rcu);
+/* False: no memory. */
+bool ioasid_rcu_enlist(struct domain *domain);
+/* Takes the readers away. */
+void ioasid_rcu_delist(struct domain *domain);
+
+/* grace.c: with the domain's lock; a wait without, outside of read sections. */
+bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie);
+uint64_t ioasid_rcu_cookie(struct domain *domain);
+void ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
+
+/* defer.c */
+void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer);
+void ioasid_rcu_queues_child(struct domain *domain);
+void ioasid_rcu_reclaimer_stop(struct domain *domain);
+
+#endif /* IOASID_RCU_DOMAIN_H */
