@@ -32,7 +32,10 @@ def canned():
         add(lookup("linux_ioasid", "chain", ids), 100)
         for impl, ns in (("bitmap", 12), ("radix", 18), ("hash", 30)):
             add(lookup(impl, "chain", ids), ns, **{"p50_of_32_ns": 300})
-            add(lookup(impl + "_epoch", "chain", ids), ns + 0.4)
+            for pattern in ("chain", "stream", "find"):
+                add(figures.section(impl, "epoch", pattern, ids), 2 * ns,
+                    add_ns=0.4)
+            add(figures.section(impl, "qsbr", "chain", ids), 2 * ns, add_ns=0.01)
             add(lookup(impl, "chain", ids, 1), ns,
                 **{"p50_of_32_ns": 330, "p99.9_of_32_ns": 900,
                    "writer_pairs_per_s": 1e6})
@@ -43,6 +46,11 @@ def canned():
         add(figures.churn("bitmap", ids), 20)
         add(figures.churn("radix", ids), 24)
     add("replay/bitmap/some-build", 3)
+    for impl, ns in (("epoch", 200), ("fence", 50), ("qsbr", 40),
+                     ("urcu_memb", 400), ("urcu_qsbr", 80), ("urcu_bp", 800)):
+        for callers in (1, 4):
+            add(figures.synchronize(impl, "idle", 16, callers), ns * callers,
+                ns_by_all=ns / 2)
     return {"benchmarks": entries}
 
 
@@ -50,6 +58,10 @@ MEMORY = [json.dumps({"impl": i, "pattern": p, "ids": 1000000,
                       "bytes_per_id": b})
           for i, p, b in (("bitmap", "dense", 16.1), ("radix", "dense", 17),
                           ("hash", "scattered", 33))]
+STAGES = [json.dumps({"impl": "radix", "pattern": "dense", "ids": 1000000,
+                      "stage": s, "counted": b, "anonymous": b + 4096})
+          for s, b in (("empty", 1024), ("full", 17 << 20), ("freed", 5120),
+                       ("trimmed", 2048))]
 
 
 def judge(document, memory=None):
@@ -71,7 +83,7 @@ class Figures(unittest.TestCase):
     def test_all_met(self):
         bars = judge(canned())
         self.assertEqual([b for b in bars if b.met is not True], [])
-        self.assertEqual(len(bars), 3 * (2 + 2 + 2 + 3 + 3 + 2) + 3)
+        self.assertEqual(len(bars), 3 * (2 + 2 + 2 + 6 + 3 + 2) + 3)
 
     def test_median_over_documents(self):
         documents = [canned(), canned()]
@@ -93,8 +105,10 @@ class Figures(unittest.TestCase):
               ("radix lookup, chain", "linux_ioasid", 1000000)}),
             (lookup("hash", "scatter", 1000), 1.03, "cpu_time",
              {("hash lookup, scatter", "ck_ht", 1000)}),
-            (lookup("hash_epoch", "chain", 1000), 1.01, "cpu_time",
-             {("hash lookup, epoch", "qsbr", 1000)}),
+            (figures.section("hash", "epoch", "chain", 1000), 1.3, "add_ns",
+             {("hash section, epoch", "qsbr", 1000)}),
+            (figures.section("radix", "epoch", "find", 65536), 1.3, "add_ns",
+             {("radix find, epoch", "qsbr", 65536)}),
             (lookup("radix", "chain", 65536, 1), 1.2, "p50_of_32_ns",
              {("radix median, one writer", "no writer", 65536)}),
             (figures.churn("radix", 1000), 1.1, "cpu_time",
@@ -104,7 +118,6 @@ class Figures(unittest.TestCase):
             bars = judge(plant(canned(), name, factor, key))
             missed = {(b.what, b.against, b.size) for b in bars
                       if b.met is False}
-            # A slower qsbr lookup only makes epoch's surcharge smaller.
             self.assertEqual(missed, expected, name)
 
     def test_planted_memory(self):
@@ -133,6 +146,34 @@ class Figures(unittest.TestCase):
             with self.assertRaises(figures.BadResult):
                 figures.figures([document])
 
+    def test_missing_counters(self):
+        for name in (figures.section("radix", "epoch", "chain", 1000),
+                     figures.synchronize("epoch", "idle", 16, 4)):
+            with self.assertRaises(figures.BadResult):
+                figures.figures([{"benchmarks": [entry(name, 5)]}])
+
+    def test_waits(self):
+        found = figures.figures([canned()])
+        del found[figures.synchronize("urcu_bp", "idle", 16, 4)]
+        one, four = figures.waits(found)
+        self.assertEqual((one.state, one.threads, one.callers),
+                         ("idle", 16, 1))
+        self.assertEqual(four.callers, 4)
+        self.assertEqual(figures.wait_value(one, "epoch", None), 200)
+        self.assertEqual(figures.wait_value(one, "epoch", "urcu_memb"), 0.5)
+        # Of all callers together.
+        self.assertEqual(figures.wait_value(four, "qsbr", None), 20)
+        self.assertIsNone(figures.wait_value(four, "epoch", "urcu_bp"))
+        self.assertEqual(len(figures.wait_columns()), 6 + 3)
+
+    def test_stages(self):
+        held = figures.stages(MEMORY + STAGES)
+        self.assertEqual(list(held), [("radix", "dense", 1000000)])
+        self.assertEqual(held["radix", "dense", 1000000]["freed"],
+                         (5120, 9216))
+        self.assertEqual(figures.memory(MEMORY + STAGES),
+                         figures.memory(MEMORY))
+
     def test_time_of_locking_readers(self):
         entries = [entry("lookup/%s/chain/ids:1000/writers:1" % impl, 50,
                          cpu_time=5) for impl in ("rwlock_map", "bitmap")]
@@ -145,6 +186,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(ns, 12)
         self.assertAlmostEqual(floor, 1.2)
         self.assertAlmostEqual(others["linux_ioasid"], 100 / 12)
+        self.assertFalse([n for n in rows if n.startswith(("sec", "syn"))])
 
 
 class Page(unittest.TestCase):
@@ -152,8 +194,8 @@ class Page(unittest.TestCase):
         found = figures.figures([document])
         results = {"left_out": ["ck_ht left out: <b>"],
                    "machine": {"cpu": "a <cpu>", "load_before": 0}}
-        return page.render(found, figures.memory(MEMORY), judge(document),
-                           results)
+        return page.render(found, figures.memory(MEMORY),
+                           figures.stages(STAGES), judge(document), results)
 
     def test_self_contained(self):
         text = self.render(canned())
@@ -164,6 +206,8 @@ class Page(unittest.TestCase):
         self.assertEqual(text.count("<svg"), 6)
         self.assertNotIn(page.TEXT, text)
         self.assertNotIn("not met", text)
+        self.assertIn("<td>0.50</td><td>0.25</td>", text)
+        self.assertIn("<td>17,408</td><td>5</td><td>2</td>", text)
 
     def test_says_not_met(self):
         document = plant(canned(), figures.lookup("bitmap", "chain", 1000), 2)
@@ -185,15 +229,22 @@ class Markdown(unittest.TestCase):
 
     def test_met(self):
         text = markdown.render(judge(canned()), self.MACHINE,
-                               figures.figures([canned()]))
+                               figures.figures([canned()]),
+                               figures.stages(STAGES))
         self.assertNotIn("not met", text)
         self.assertNotIn("| **", text)
         self.assertRegex(text, r"\| bitmap \|  \|  \|  \| 330 / 900 \|")
+        self.assertIn("| idle | 16 | 1 | 200 | 50 | 40 | 400 | 800 | 80 | 0.50 "
+                      "| 0.25 | 0.50 |", text)
+        self.assertIn("| epoch, find |" + 9 * " 0.40 |", text)
+        self.assertIn("| qsbr, chain |" + 9 * " 0.01 |", text)
+        self.assertIn("| radix, 1,000,000 dense | 1 / 5 | 17,408 / 17,412 | "
+                      "5 / 9 | 2 / 6 |", text)
 
     def test_missed(self):
         slow = plant(canned(), figures.lookup("bitmap", "chain", 1000), 2)
         text = markdown.render(judge(slow, []), self.MACHINE,
-                               figures.figures([slow]))
+                               figures.figures([slow]), {})
         row = next(line for line in text.splitlines()
                    if "against raw_array" in line)
         self.assertIn("| **2.40** | 1.20 | 1.20 |", row)

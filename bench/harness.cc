@@ -67,9 +67,10 @@ void collapse_huge_pages()
 		std::fclose(maps);
 }
 
-static void pin(bool last)
+/* Of the process, asked before any thread is pinned. */
+static const std::vector<int> &cpus()
 {
-	static const std::vector<int> cpus = [] {
+	static const std::vector<int> all = [] {
 		std::vector<int> list;
 		cpu_set_t set;
 
@@ -79,23 +80,37 @@ static void pin(bool last)
 					list.push_back(i);
 		return list;
 	}();
+
+	return all;
+}
+
+static void pin(const std::vector<int> &to)
+{
 	cpu_set_t set;
 
-	if (cpus.size() < 2)
+	if (cpus().size() < 2)
 		return;
 	CPU_ZERO(&set);
-	CPU_SET(last ? cpus.back() : cpus.front(), &set);
+	for (int cpu : to)
+		CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
 void pin_reader()
 {
-	pin(true);
+	if (!cpus().empty())
+		pin({ cpus().back() });
 }
 
 void pin_writer()
 {
-	pin(false);
+	if (!cpus().empty())
+		pin({ cpus().front() });
+}
+
+void unpin()
+{
+	pin(cpus());
 }
 
 static std::vector<uint32_t> live_ids(Shape shape, uint32_t n, Random &random)

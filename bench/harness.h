@@ -32,6 +32,8 @@ void collapse_huge_pages();
  */
 void pin_reader();
 void pin_writer();
+/* Back to all CPUs the program may use. */
+void unpin();
 
 class Random {
 public:

@@ -14,8 +14,8 @@ def command(what, against):
     if "free + alloc" in what:
         return RUN % ("churn", filtered % ("churn/(%s|%s)/" % (impl, against)))
     if "epoch" in what:
-        return RUN % ("lookup", filtered %
-                      ("/%s(_epoch)?/chain/.*/writers:0" % impl))
+        return RUN % ("section", filtered % ("/%s/(epoch|qsbr)/%s/" % (
+            impl, "find" if "find" in what else "chain")))
     if "one writer" in what:
         return RUN % ("lookup", filtered % ("/%s/chain/" % impl))
     pattern = "scatter" if "scatter" in what else "chain"
@@ -74,7 +74,46 @@ def tails(found):
     return rows
 
 
-def render(bars, machine, found):
+def added(found):
+    """Rows of what a read section adds to a lookup, by store and size."""
+    rows = []
+    for flavour, pattern in figures.ADDED:
+        cells = []
+        for impl in figures.STORES:
+            for size in figures.SIZES:
+                f = found.get(figures.section(impl, flavour, pattern, size))
+                cells.append("" if f is None else "%.2f" % f.ns)
+        rows.append("| %s, %s | %s |" % (flavour, pattern, " | ".join(cells)))
+    return rows
+
+
+def waits(found):
+    """Head and rows of waits for a grace period, ratios last."""
+    columns = figures.wait_columns()
+    rows = ["| %s |" % " | ".join(["others", "threads", "callers"] +
+                                  [h for h, _, _ in columns]),
+            "|---|--:|--:|%s" % ("--:|" * len(columns))]
+    for wait in figures.waits(found):
+        cells = []
+        for _, impl, peer in columns:
+            value = figures.wait_value(wait, impl, peer)
+            cells.append("" if value is None else
+                         ("%.2f" if peer else "%.0f") % value)
+        rows.append("| %s | %d | %d | %s |" % (
+            wait.state, wait.threads, wait.callers, " | ".join(cells)))
+    return rows
+
+
+def given_back(stages):
+    """Rows of KiB held, by the store's count and by the process's."""
+    return ["| %s, %s %s | %s |" % (
+        impl, format(ids, ","), pattern, " | ".join(
+            " / ".join(format(round(n / 1024), ",") for n in held[stage])
+            for stage in figures.STAGES))
+            for (impl, pattern, ids), held in stages.items()]
+
+
+def render(bars, machine, found, stages):
     rows, commands = table(bars)
     met = sum(b.met is True for b in bars)
     # The notes are about causes; every figure is the run's.
@@ -105,6 +144,36 @@ Median / 99.9th percentile in ns of the time of %d lookups in a row, chain:
 |---|--:|--:|--:|--:|--:|--:|
 %s
 
+## Waiting for a grace period
+
+ns a call of synchronize takes beside registered threads that are idle, of which one reads without pause, or which all read now and
+then; beside more callers than one, time per call of them all. Ours are epoch, fence (epoch without membarrier) and qsbr; ratios
+below 1: ours is faster.
+
+%s
+
+`./bazelw run -c opt //bench:synchronize -- --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true`
+
+## What a read section of epoch adds
+
+ns to a lookup over a section of qsbr, median of differences within pairs of runs in one structure: with a section around each
+lookup (chain, stream), and by ioasid_space_find() (find, a chain). qsbr against itself is what the method adds.
+
+| | bitmap, 1,000 | 65,536 | 1,000,000 | radix, 1,000 | 65,536 | 1,000,000 | hash, 1,000 | 65,536 | 1,000,000 |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+%s
+
+## Memory given back
+
+KiB held by the store's own count / by the process: by an empty space, with all IDs live, after all were freed and a grace period
+passed, and after `ioasid_space_trim()`. A reserved range counts whole in the former, touched or not.
+
+| | empty | full | freed | trimmed |
+|---|--:|--:|--:|--:|
+%s
+
+`./bazelw run -c opt //bench:memory -- 1000000`
+
 ## Behind the misses
 
 **Free and alloc.** The bar was set against a peer of some 210 ns a pair. The same code built as fairly as
@@ -122,11 +191,10 @@ apart.
 
 **1,000,000 IDs.** Nothing can be faster than raw_array. Where it came out slower, the run shows how much two pieces of memory of
 one virtual machine differ (huge pages of the guest need not be huge on its host): at this size trust only what repeats.
-
-**Epoch against qsbr** is a difference of two figures of the same size; beyond the caches it is their noise.
 """ % (machine["cpu"], machine["kernel"], machine["compiler"], machine["date"],
        met, len(bars), "\n".join(rows),
        len(commands) + 1, len(commands) + 1,
        "\n".join("%d. `%s`" % (i + 1, c) for i, c in enumerate(
            commands + ["./bazelw test //bench:readonly_test"])),
-       figures.SAMPLE, "\n".join(tails(found)))
+       figures.SAMPLE, "\n".join(tails(found)), "\n".join(waits(found)),
+       "\n".join(added(found)), "\n".join(given_back(stages)))

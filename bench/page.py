@@ -257,6 +257,46 @@ def bar_table(bars):
     return table(["figure", "against", "IDs", "measured", "bar", ""], body, 2)
 
 
+def wait_table(found):
+    columns = figures.wait_columns()
+    body = []
+    for wait in figures.waits(found):
+        values = [(figures.wait_value(wait, impl, peer), peer)
+                  for _, impl, peer in columns]
+        body.append([wait.state, str(wait.threads), str(wait.callers)] + [
+            "–" if v is None else "%.2f" % v if peer else number(v)
+            for v, peer in values])
+    return table(["others", "threads", "callers"] + [h for h, _, _ in columns],
+                 body)
+
+
+def section_table(found):
+    def cell(impl, flavour, pattern, ids):
+        figure = found.get(figures.section(impl, flavour, pattern, ids))
+        return "–" if figure is None else "%.2f" % figure.ns
+
+    return table(
+        [""] + ["%s, %s" % (impl, format(ids, ","))
+                for impl in figures.STORES for ids in figures.SIZES],
+        [["%s, %s" % (flavour, pattern)] +
+         [cell(impl, flavour, pattern, ids)
+          for impl in figures.STORES for ids in figures.SIZES]
+         for flavour, pattern in figures.ADDED])
+
+
+def stage_table(stages):
+    def kib(size):
+        return format(round(size / 1024), ",")
+
+    return table(
+        ["", "IDs", ""] + list(figures.STAGES),
+        [[impl, "%s %s" % (format(ids, ","), pattern), who] +
+         [kib(held[s][i]) for s in figures.STAGES]
+         for (impl, pattern, ids), held in stages.items()
+         for i, who in enumerate(("counted by the store", "of the process"))],
+        3)
+
+
 def section(title, text, *parts):
     return "<h2>%s</h2><p>%s</p>%s" % (title, text, "".join(parts))
 
@@ -284,7 +324,7 @@ def picture(found):
         "<svg ", '<svg style="background:#fff" ', 1)
 
 
-def render(found, memory, bars, results):
+def render(found, memory, stages, bars, results):
     need()
     machine = results["machine"]
     parts = []
@@ -357,6 +397,32 @@ def render(found, memory, bars, results):
         parts.append(section(
             "Memory", "Growth of a fresh process per live ID.",
             rows("memory", held, "bytes per ID")))
+
+    if stages:
+        parts.append(section(
+            "Memory given back",
+            "KiB held by an empty space, with all IDs live, after all were "
+            "freed and a grace period passed, and after "
+            "ioasid_space_trim(). The store counts a reserved range whole, "
+            "touched or not.", stage_table(stages)))
+
+    if figures.waits(found):
+        parts.append(section(
+            "Waiting for readers",
+            "ns until a wait for a grace period returns, beside idle threads, "
+            "one that reads without pause, or all reading now and then. With "
+            "more callers than one, time per call of them all: they can share "
+            "grace periods. Ratios below 1: ours is faster.",
+            wait_table(found)))
+    if any(figures.SECTION.match(n) for n in found):
+        parts.append(section(
+            "Read sections",
+            "ns that a read section of epoch adds to a lookup over one of "
+            "qsbr, median of the differences within pairs of runs in one "
+            "structure, with a section around each lookup or, find, by "
+            "ioasid_space_find(). qsbr against itself shows what the method "
+            "adds.",
+            section_table(found)))
 
     traces = sorted({figures.REPLAY.match(n)["trace"] for n in found
                      if n.startswith("replay/")})

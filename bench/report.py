@@ -26,9 +26,17 @@ SELECTION = [
     ("free + alloc", "churn", "."),
     ("replay", "replay", "."),
 ]
+# Run once, as much as it takes: (what, program, filter, repetitions, min_time)
+ONCE = [
+    ("read sections, up to 65,536 IDs", "section",
+     "/(epoch/.*|qsbr/chain)/ids:(1000|65536)/", 3, 0.03),
+    ("read sections, 1,000,000 IDs", "section",
+     "/(epoch/.*|qsbr/chain)/ids:1000000/", 3, 0.2),
+    ("grace periods", "synchronize", ".", 3, 0.01),
+]
 ROUNDS = 3
 # No further round begins if it would end later than this.
-LIMIT_S = 200
+LIMIT_S = 225
 
 
 class Progress:
@@ -77,6 +85,12 @@ def run(program, options, notes):
         return json.load(open(out.name))
 
 
+def flags(pattern, repetitions, min_time):
+    return ["--benchmark_filter=" + pattern,
+            "--benchmark_repetitions=%d" % repetitions,
+            "--benchmark_min_time=%g" % min_time]
+
+
 def measure(progress, rounds, repetitions, min_time):
     results = {"documents": [], "memory": [], "machine": machine()}
     notes = set()
@@ -86,14 +100,16 @@ def measure(progress, rounds, repetitions, min_time):
     if done.returncode:
         sys.exit("memory failed:\n" + done.stderr)
     results["memory"] = done.stdout.splitlines()
+    for what, program, pattern, times, seconds in ONCE:
+        progress.say(what)
+        results["documents"].append(run(
+            program, flags(pattern, times, seconds), notes))
     for i in range(rounds):
         begin = progress.seconds()
         for what, program, pattern in SELECTION:
             progress.say("round %d of %d: %s" % (i + 1, rounds, what))
-            results["documents"].append(
-                run(program, ["--benchmark_filter=" + pattern,
-                              "--benchmark_repetitions=%d" % repetitions,
-                              "--benchmark_min_time=%g" % min_time], notes))
+            results["documents"].append(run(
+                program, flags(pattern, repetitions, min_time), notes))
         took = progress.seconds() - begin
         if i + 1 < rounds and progress.seconds() + took > LIMIT_S:
             progress.say("no time for another round")
@@ -143,7 +159,7 @@ def verdict(bar):
     return {True: "met", False: "NOT MET", None: "not measured"}[bar.met]
 
 
-def print_results(found, memory, bars):
+def print_results(found, memory, stages, bars):
     print("\nTime of one operation in ns; / raw_array; how many times faster "
           "than each peer (medians)")
     peers = [p for p in figures.ORDER[7:] if any(
@@ -165,9 +181,31 @@ def print_results(found, memory, bars):
             print("%-44s %12s %12s %10.2f M pairs/s" % (
                 name, number(figure.p50), number(figure.p999),
                 (figure.pairs_per_s or 0) / 1e6))
+    print("\nWaits for a grace period in ns; beside more callers than one, time "
+          "per call of them all")
+    print("%-32s %s" % ("", " ".join(
+        "%12s" % h.replace(" / urcu_", " / ")
+        for h, _, _ in figures.wait_columns())))
+    for wait in figures.waits(found):
+        values = [figures.wait_value(wait, impl, peer)
+                  for _, impl, peer in figures.wait_columns()]
+        print("%-32s %s" % (
+            "%s, %d threads, %d callers" % wait[:3], " ".join(
+                "%12s" % ("-" if v is None else number(v)) for v in values)))
+    print("\nWhat a read section adds to a lookup over one of qsbr, in ns; qsbr "
+          "itself: the method's own")
+    for name in sorted(found, key=figures.sort_key):
+        if figures.SECTION.match(name):
+            print("%-44s %7.2f" % (name, found[name].ns))
     print("\nBytes per live ID")
     for (impl, pattern, ids), value in memory.items():
         print("%-14s %-10s %8d %8.1f" % (impl, pattern, ids, value))
+    print("\nKiB held, by the store's count and by the process's: empty, full, "
+          "IDs freed, trimmed")
+    for (impl, pattern, ids), held in stages.items():
+        print("%-14s %-10s %8d %s" % (impl, pattern, ids, " ".join(
+            "%9.0f %9.0f" % tuple(n / 1024 for n in held[stage])
+            for stage in figures.STAGES)))
     print("\nBars")
     for bar in bars:
         print("%-28s %-14s %9s %9s %-9s bar %2s %-5g %s" % (
@@ -212,19 +250,20 @@ def main():
     found = figures.figures(results["documents"])
     memory = figures.memory(results["memory"])
     bars = figures.bars(found, memory)
-    print_results(found, memory, bars)
+    stages = figures.stages(results["memory"])
+    print_results(found, memory, stages, bars)
     for line in results["left_out"]:
         print(line)
     if results["machine"]["load_before"] > 0.5:
         print("The machine was not quiet (load %.1f): expect ratios to drift." %
               results["machine"]["load_before"])
     with open(out, "w") as html:
-        html.write(page.render(found, memory, bars, results))
+        html.write(page.render(found, memory, stages, bars, results))
     progress.say("wrote " + out)
     if options.markdown:
         with open(os.path.join(folder, options.markdown), "w") as text:
-            text.write(markdown.render(bars, results["machine"],
-                                       found))
+            text.write(markdown.render(bars, results["machine"], found,
+                                       stages))
     if options.picture:
         with open(os.path.join(folder, options.picture), "w") as image:
             image.write(page.picture(found))

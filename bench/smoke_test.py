@@ -42,12 +42,12 @@ class Smoke(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)))
         return set(names), left_out(err)
 
-    def results(self, program, pattern, *traces, seconds=0.001):
+    def results(self, program, pattern, *traces, seconds=0.001, low=0):
         out, _ = run(program, "--benchmark_filter=" + pattern,
                      "--benchmark_min_time=%g" % seconds,
                      "--benchmark_format=json", *traces)
         found = figures.figures([json.loads(out)])
-        self.assertTrue(all(f.ns > 0 for f in found.values()))
+        self.assertTrue(all(f.ns > low for f in found.values()))
         return found
 
     def test_names(self):
@@ -86,6 +86,33 @@ class Smoke(unittest.TestCase):
                                           seconds=seconds))
             self.assertGreater(found[name].pairs_per_s, 0)
 
+    def test_section(self):
+        names, _ = self.names("section")
+        self.assertEqual(names, {
+            figures.section(i, f, p, n) for i in figures.STORES
+            for f in ("qsbr", "epoch", "fence")
+            for p in ("chain", "stream", "find") for n in figures.SIZES})
+        found = self.results("section", "ids:1000/", seconds=0.01, low=-1)
+        self.assertEqual(len(found), 27)
+        for impl in figures.STORES:
+            # A full fence costs more than this on any machine.
+            self.assertGreater(found[figures.section(
+                impl, "fence", "stream", 1000)].ns, 0.2)
+
+    def test_synchronize(self):
+        names, out = self.names("synchronize")
+        impls = [i for i in figures.WAITS if i not in out]
+        self.assertIn("epoch", impls)
+        self.assertEqual(names, {
+            figures.synchronize(i, s, n) for i in impls
+            for s in figures.STATES for n in (1, 16, 256)} | {
+            figures.synchronize(i, "idle", 16, k) for i in impls
+            for k in (4, 16)})
+        found = self.results("synchronize", "threads:(1|16)/")
+        self.assertEqual(len(found), len(impls) * 8)
+        found = self.results("synchronize", "idle/threads:256/")
+        self.assertEqual(len(found), len(impls))
+
     def test_churn(self):
         found = self.results("churn", "ids:1000/")
         self.assertEqual(len(found), len(self.impls) - 1)
@@ -98,6 +125,8 @@ class Smoke(unittest.TestCase):
     def test_memory(self):
         out, _ = run("memory", "20000")
         entries = [json.loads(line) for line in out.splitlines()]
+        stages = figures.stages(out.splitlines())
+        entries = [e for e in entries if "stage" not in e]
         for e in entries:
             self.assertEqual(set(e), {"impl", "pattern", "ids", "bytes_per_id"})
             self.assertEqual(e["ids"], 20000)
@@ -109,12 +138,24 @@ class Smoke(unittest.TestCase):
             if not impl.endswith("_epoch"):
                 self.assertIn((impl, "dense"), held)
         self.assertIn(("hash", "scattered"), held)
+        self.assertEqual(set(stages), {
+            ("bitmap", "dense", 20000), ("radix", "dense", 20000),
+            ("radix", "scattered", 20000), ("hash", "dense", 20000),
+            ("hash", "scattered", 20000)})
+        for key, kept in stages.items():
+            self.assertEqual(tuple(kept), figures.STAGES)
+            # Of what 20,000 IDs need at least, nearly all comes back.
+            self.assertGreater(kept["full"][1] - kept["empty"][1], 300000, key)
+            self.assertLess(kept["trimmed"][1] - kept["empty"][1], 65536, key)
+            if key[0] != "bitmap":
+                self.assertLess(kept["freed"][0], 16384, key)
 
     def test_bad_arguments(self):
         for command in (["memory", "0"], ["memory", "x"], ["replay"],
                         ["replay", os.path.join(HERE, "no-such.trace")],
                         ["replay", os.path.join(HERE, "figures.py")],
-                        ["lookup", "stray"], ["churn", "--stray"]):
+                        ["lookup", "stray"], ["churn", "--stray"],
+                        ["section", "stray"], ["synchronize", "--stray"]):
             done = subprocess.run([os.path.join(HERE, command[0])] +
                                   command[1:], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True)

@@ -94,7 +94,12 @@ public:
 		return ioasid_space_rcu(space_);
 	}
 
-private:
+	struct ioasid_space *space() const
+	{
+		return space_;
+	}
+
+protected:
 	struct ioasid_space *space_;
 	DECLARE_IOASID_SET(set_);
 };
