@@ -248,7 +248,7 @@ static void *be_cancelled(void *arg)
 		pthread_testcancel();
 	} else {
 		offline(victim->rcu);
-		sem_post(&victim->ready);
+		CHECK(!sem_post(&victim->ready));
 		for (;;)
 			pause();
 	}
@@ -279,11 +279,14 @@ static void join_cancelled(struct victim *victim, pthread_t thread)
 static void cancelled_asleep(struct fixture *fixture)
 {
 	struct victim victim = { .rcu = fixture->rcu };
-	size_t before = bytes(fixture);
+	size_t before = bytes(fixture), threads = stats(fixture->rcu).threads;
 	pthread_t thread;
 
 	cancel(&victim, &thread);
+	if (lists_threads(fixture))
+		assert_int_equal(stats(fixture->rcu).threads, threads + 1);
 	join_cancelled(&victim, thread);
+	assert_int_equal(stats(fixture->rcu).threads, threads);
 	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
 	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
 	assert_int_equal(bytes(fixture), before);
@@ -1530,7 +1533,7 @@ static void never(struct ioasid_rcu *rcu, uint64_t cookie)
 static void without_membarrier(void *arg)
 {
 	struct ioasid_rcu_config fenced = { .no_membarrier = true };
-	struct ioasid_space_config config = { .max = 1023 };
+	struct ioasid_space_config config = { .max = 0xffff };
 	ioasid_atomic_u32 count = { 0 };
 	struct counted counted[40];
 	struct actor reader, other;

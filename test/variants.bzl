@@ -13,15 +13,25 @@ _BUILDS = {
     "_debug": "//:ioasid_debug",
 }
 
+# Where a build matters to some tests only, and sanitizers see nothing new.
+_ONLY = {"_debug": ["default_test", "rcu_test", "space_test", "stress_test"]}
+_PLAIN = [
+    "no-asan",
+    "no-msan",
+    "no-tsan",
+    "no-ubsan",
+]
+
 _URCU = ["memb", "qsbr", "bp"] if HAVE_LIBURCU else []
 
-def variants(tests, once = []):
+def variants(tests, once = [], tags = {}):
     """Declares a model, a fixture and all tests for each build.
 
     Args:
       tests: name of a test, which is its source file's, to what else the rule
         gets.
       once: those that the build does not matter to.
+      tags: name of a test to its tags.
     """
     for suffix, library in _BUILDS.items():
         cc_library(
@@ -58,10 +68,13 @@ def variants(tests, once = []):
         for name, options in tests.items():
             if name in once and suffix:
                 continue
+            if name not in _ONLY.get(suffix, [name]):
+                continue
             cc_test(
                 name = name + suffix,
                 srcs = [name + ".c"],
                 copts = C_COPTS,
+                tags = _PLAIN if suffix in _ONLY else tags.get(name, []),
                 deps = [
                     ":fixture" + suffix,
                     ":model" + suffix,
