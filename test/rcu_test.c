@@ -232,6 +232,31 @@ static void polling(struct fixture *fixture)
 	actor_end(&reader);
 }
 
+/* A grace period under way may have begun before a section that it must see. */
+static void late_cookie(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	struct actor first, second;
+	uint64_t early, late;
+	double end;
+
+	main_offline(fixture);
+	reader_begin(&first, fixture);
+	early = ioasid_rcu_start_poll(rcu);
+	assert_false(ioasid_rcu_poll(rcu, early));
+	test_sleep(A_WHILE);
+	reader_begin(&second, fixture);
+	late = ioasid_rcu_start_poll(rcu);
+	actor_do(&first, unlock, rcu);
+	actor_end(&first);
+	for (end = test_now() + A_WHILE; test_now() < end;)
+		assert_false(ioasid_rcu_poll(rcu, late));
+	actor_do(&second, unlock, rcu);
+	actor_end(&second);
+	assert_true(poll_passes(rcu, early));
+	assert_true(poll_passes(rcu, late));
+}
+
 /* A deferred callback that knows its turn. */
 struct deferred {
 	struct ioasid_rcu_head head;
@@ -1027,6 +1052,7 @@ int main(void)
 		CASE(nesting, PER_FLAVOUR | NO_SPACE),
 		CASE(synchronize_waits, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(polling, PER_FLAVOUR | NO_SPACE),
+		CASE(late_cookie, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(deferred_in_order, PER_FLAVOUR | NO_SPACE),
 		CASE(deferred_runs_by_itself, PER_FLAVOUR | NO_SPACE),
 		CASE(deferred_waits_for_readers,
