@@ -374,42 +374,6 @@ static void waiters_share(struct fixture *fixture)
 	assert_true(one_by_one >= WAITERS);
 }
 
-/* Cookies only grow and tell the past from the future. */
-static void cookies(struct fixture *fixture)
-{
-	enum { COUNT = 64 };
-	struct ioasid_rcu *rcu = fixture->rcu;
-	uint64_t cookie[COUNT];
-	struct actor reader;
-	int i, j;
-
-	ioasid_rcu_thread_offline(rcu);
-	for (i = 0; i < COUNT; i++) {
-		if (fixture->flavour->threads)
-			reader_begin(&reader, rcu);
-		else
-			ioasid_rcu_read_lock(rcu);
-		cookie[i] = ioasid_rcu_start_poll(rcu);
-		if (i)
-			assert_true(cookie[i] > cookie[i - 1]);
-		assert_false(ioasid_rcu_poll(rcu, cookie[i]));
-		for (j = 0; j < i; j++)
-			assert_true(ioasid_rcu_poll(rcu, cookie[j]));
-		assert_false(ioasid_rcu_poll(rcu, cookie[i]));
-		if (fixture->flavour->threads)
-			reader_end(&reader, rcu);
-		else
-			ioasid_rcu_read_unlock(rcu);
-		assert_true(passes(rcu, cookie[i]));
-	}
-#ifdef IOASID_EPOCH_START
-	/* Such a build starts a few short of it. */
-	if (!fixture->flavour->ops)
-		assert_true(cookie[0] <= UINT32_MAX &&
-			    cookie[COUNT - 1] > UINT32_MAX);
-#endif
-}
-
 /* Callbacks by the thousand while a reader sleeps in its section. */
 struct flood {
 	struct ioasid_rcu *rcu;
@@ -1618,7 +1582,6 @@ int main(void)
 		CASE(cancelled_waiting, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(waiters_share,
 		     PER_FLAVOUR | THREADS | BUILT_IN | NO_SPACE),
-		CASE(cookies, PER_FLAVOUR | NO_SPACE),
 		CASE(flood_of_callbacks, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(flood_of_memory, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(flood_of_memory_in_hash, PER_FLAVOUR | THREADS | NO_SPACE),
