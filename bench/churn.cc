@@ -12,6 +12,7 @@
 
 #include "bench/harness.h"
 #include "bench/peers/all.h"
+#include "bench/run.h"
 
 namespace bench {
 namespace {
@@ -87,10 +88,5 @@ int main(int argc, char **argv)
 	bench::want_huge_pages(argv);
 	bench::pin_reader();
 	bench::for_each_peer(bench::Register());
-	benchmark::Initialize(&argc, argv);
-	if (benchmark::ReportUnrecognizedArguments(argc, argv))
-		return 1;
-	benchmark::RunSpecifiedBenchmarks();
-	benchmark::Shutdown();
-	return 0;
+	return bench::run_benchmarks(argc, argv);
 }

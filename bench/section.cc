@@ -24,6 +24,7 @@
 #include "bench/harness.h"
 #include "bench/peers/ioasid.h"
 #include "bench/readers.h"
+#include "bench/run.h"
 
 namespace bench {
 namespace {
@@ -235,10 +236,5 @@ int main(int argc, char **argv)
 	bench::want_huge_pages(argv);
 	bench::pin_reader();
 	bench::add_all();
-	benchmark::Initialize(&argc, argv);
-	if (benchmark::ReportUnrecognizedArguments(argc, argv))
-		return 1;
-	benchmark::RunSpecifiedBenchmarks();
-	benchmark::Shutdown();
-	return 0;
+	return bench::run_benchmarks(argc, argv);
 }

@@ -16,6 +16,7 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/harness.h"
+#include "bench/run.h"
 
 #ifdef HAVE_LIBURCU
 #include <urcu/urcu-bp.h>
@@ -333,10 +334,5 @@ int main(int argc, char **argv)
 			     "(package liburcu-dev)\n",
 			     name);
 #endif
-	benchmark::Initialize(&argc, argv);
-	if (benchmark::ReportUnrecognizedArguments(argc, argv))
-		return 1;
-	benchmark::RunSpecifiedBenchmarks();
-	benchmark::Shutdown();
-	return 0;
+	return bench::run_benchmarks(argc, argv);
 }

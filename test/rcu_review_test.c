@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "test/fixture.h"
+#include "test/actors.h"
 
 /* What a review found: each case fails with the fault put back. */
 
@@ -109,16 +109,6 @@ static void limit_leaves_it_to_reclaimer(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 	for (i = 0; i < COUNT; i++)
 		assert_false(callers[i].same);
-}
-
-static void lock(void *rcu)
-{
-	ioasid_rcu_read_lock(rcu);
-}
-
-static void unlock(void *rcu)
-{
-	ioasid_rcu_read_unlock(rcu);
 }
 
 static void churn(struct ioasid_space *space, uint32_t count)

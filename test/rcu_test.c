@@ -1,45 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "test/fixture.h"
-
-/* What actors do; arg is the domain. */
-static void lock(void *rcu)
-{
-	ioasid_rcu_read_lock(rcu);
-}
-
-static void unlock(void *rcu)
-{
-	ioasid_rcu_read_unlock(rcu);
-	/* With qsbr that is what ends a section. */
-	ioasid_rcu_quiescent(rcu);
-}
-
-static void offline(void *rcu)
-{
-	ioasid_rcu_thread_offline(rcu);
-}
+#include "test/actors.h"
 
 static void synchronize(void *rcu)
 {
 	CHECK(!ioasid_rcu_synchronize(rcu));
 }
 
-static void enlist(void *rcu)
-{
-	CHECK(!ioasid_rcu_thread_register(rcu));
-}
-
 static void leave(void *rcu)
 {
 	CHECK(!ioasid_rcu_thread_unregister(rcu));
-}
-
-/* Its thread is registered, and in a read section until released. */
-static void reader_begin(struct actor *reader, struct fixture *fixture)
-{
-	actor_begin(reader);
-	actor_do(reader, enlist, fixture->rcu);
-	actor_do(reader, lock, fixture->rcu);
 }
 
 /* Main is online in qsbr and would hold up others. */
@@ -51,16 +20,6 @@ static void main_offline(struct fixture *fixture)
 static bool can_tell(const struct fixture *fixture)
 {
 	return !fixture->flavour->qsbr_like;
-}
-
-static size_t bytes(struct fixture *fixture)
-{
-	size_t now;
-
-	pthread_mutex_lock(&fixture->memory.mutex);
-	now = fixture->memory.bytes;
-	pthread_mutex_unlock(&fixture->memory.mutex);
-	return now;
 }
 
 static void create_refuses(struct fixture *fixture)
@@ -167,7 +126,7 @@ static void synchronize_waits(struct fixture *fixture)
 	struct actor reader, writer;
 
 	main_offline(fixture);
-	reader_begin(&reader, fixture);
+	reader_begin(&reader, fixture->rcu);
 	actor_do(&reader, lock, fixture->rcu);
 	actor_begin(&writer);
 	actor_start(&writer, synchronize, fixture->rcu);
@@ -222,7 +181,7 @@ static void polling(struct fixture *fixture)
 	if (!fixture->flavour->threads)
 		return;
 	main_offline(fixture);
-	reader_begin(&reader, fixture);
+	reader_begin(&reader, fixture->rcu);
 	first = ioasid_rcu_start_poll(rcu);
 	assert_false(ioasid_rcu_poll(rcu, first));
 	test_sleep(A_WHILE);
@@ -241,11 +200,11 @@ static void late_cookie(struct fixture *fixture)
 	double end;
 
 	main_offline(fixture);
-	reader_begin(&first, fixture);
+	reader_begin(&first, fixture->rcu);
 	early = ioasid_rcu_start_poll(rcu);
 	assert_false(ioasid_rcu_poll(rcu, early));
 	test_sleep(A_WHILE);
-	reader_begin(&second, fixture);
+	reader_begin(&second, fixture->rcu);
 	late = ioasid_rcu_start_poll(rcu);
 	actor_do(&first, unlock, rcu);
 	actor_end(&first);
@@ -269,7 +228,7 @@ static void cookies(struct fixture *fixture)
 	main_offline(fixture);
 	for (i = 0; i < COUNT; i++) {
 		if (fixture->flavour->threads)
-			reader_begin(&reader, fixture);
+			reader_begin(&reader, fixture->rcu);
 		else
 			ioasid_rcu_read_lock(rcu);
 		cookie[i] = ioasid_rcu_start_poll(rcu);
@@ -402,7 +361,7 @@ static void deferred_waits_for_readers(struct fixture *fixture)
 	size_t i;
 
 	main_offline(fixture);
-	reader_begin(&reader, fixture);
+	reader_begin(&reader, fixture->rcu);
 	for (i = 0; i < ARRAY_SIZE(counted); i++) {
 		counted[i].count = &count;
 		assert_int_equal(ioasid_rcu_defer(fixture->rcu,
@@ -469,7 +428,7 @@ static void pending_limit(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(fixture->rcu), 0);
 	assert_int_equal(ioasid_rcu_create(&config, &rcu), 0);
 	fixture->rcu = rcu;
-	reader_begin(&reader, fixture);
+	reader_begin(&reader, fixture->rcu);
 	for (i = 0; i <= LIMIT; i++)
 		counted[i].count = &count;
 	for (i = 0; i < LIMIT; i++)

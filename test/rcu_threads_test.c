@@ -6,7 +6,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #endif
-#include "test/fixture.h"
+#include "test/actors.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -25,35 +25,6 @@
 
 /* A hang ends the test, or the child, that long after it was started. */
 enum { HANG = 400, CHILD_HANG = 60 };
-
-static void enlist(void *rcu)
-{
-	CHECK(!ioasid_rcu_thread_register(rcu));
-}
-
-static void lock(void *rcu)
-{
-	ioasid_rcu_read_lock(rcu);
-}
-
-static void unlock(void *rcu)
-{
-	ioasid_rcu_read_unlock(rcu);
-	ioasid_rcu_quiescent(rcu);
-}
-
-static void offline(void *rcu)
-{
-	ioasid_rcu_thread_offline(rcu);
-}
-
-/* Its thread is in a read section until it unlocks. */
-static void reader_begin(struct actor *reader, struct ioasid_rcu *rcu)
-{
-	actor_begin(reader);
-	actor_do(reader, enlist, rcu);
-	actor_do(reader, lock, rcu);
-}
 
 static void reader_end(struct actor *reader, struct ioasid_rcu *rcu)
 {
@@ -87,16 +58,6 @@ static bool lists_threads(const struct fixture *fixture)
 {
 	return fixture->flavour->flavour == IOASID_RCU_EPOCH ||
 	       fixture->flavour->flavour == IOASID_RCU_QSBR;
-}
-
-static size_t bytes(struct fixture *fixture)
-{
-	size_t now;
-
-	pthread_mutex_lock(&fixture->memory.mutex);
-	now = fixture->memory.bytes;
-	pthread_mutex_unlock(&fixture->memory.mutex);
-	return now;
 }
 
 /* Another domain for the fixture, which ends with it. */

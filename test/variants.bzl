@@ -24,14 +24,13 @@ _PLAIN = [
 
 _URCU = ["memb", "qsbr", "bp"] if HAVE_LIBURCU else []
 
-def variants(tests, once = [], tags = {}):
+def variants(tests, once = []):
     """Declares a model, a fixture and all tests for each build.
 
     Args:
       tests: name of a test, which is its source file's, to what else the rule
         gets.
       once: those that the build does not matter to.
-      tags: name of a test to its tags.
     """
     for suffix, library in _BUILDS.items():
         cc_library(
@@ -54,6 +53,7 @@ def variants(tests, once = [], tags = {}):
                 for flavour in _URCU
             ],
             hdrs = [
+                "actors.h",
                 "fixture.h",
                 "toy_rcu.h",
                 "//adapters/urcu:ioasid_urcu.h",
@@ -70,11 +70,13 @@ def variants(tests, once = [], tags = {}):
                 continue
             if name not in _ONLY.get(suffix, [name]):
                 continue
+            options = dict(options)
+            if suffix in _ONLY:
+                options["tags"] = _PLAIN
             cc_test(
                 name = name + suffix,
                 srcs = [name + ".c"],
                 copts = C_COPTS,
-                tags = _PLAIN if suffix in _ONLY else tags.get(name, []),
                 deps = [
                     ":fixture" + suffix,
                     ":model" + suffix,

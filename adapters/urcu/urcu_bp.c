@@ -7,12 +7,6 @@
 #include "urcu_ops.h"
 
 const struct ioasid_rcu_ops ioasid_urcu_bp_ops = {
-	.read_lock = read_lock,
-	.read_unlock = read_unlock,
-	.synchronize = synchronize,
+	COMMON_OPS,
 	.read_held = read_ongoing,
-	.start_poll = start_poll,
-	.poll = poll_cookie,
-	.thread_register = thread_register,
-	.thread_unregister = thread_unregister,
 };

@@ -166,4 +166,11 @@ static int thread_unregister(void *context)
 	return 0;
 }
 
+/* Of the table of each flavour. */
+#define COMMON_OPS                                               \
+	.read_lock = read_lock, .read_unlock = read_unlock,      \
+	.synchronize = synchronize, .start_poll = start_poll,    \
+	.poll = poll_cookie, .thread_register = thread_register, \
+	.thread_unregister = thread_unregister
+
 #endif /* IOASID_URCU_OPS_H */

@@ -30,13 +30,7 @@ static void quiescent(void *context)
 }
 
 const struct ioasid_rcu_ops ioasid_urcu_qsbr_ops = {
-	.read_lock = read_lock,
-	.read_unlock = read_unlock,
-	.synchronize = synchronize,
-	.start_poll = start_poll,
-	.poll = poll_cookie,
-	.thread_register = thread_register,
-	.thread_unregister = thread_unregister,
+	COMMON_OPS,
 	.online = read_ongoing,
 	.thread_offline = thread_offline,
 	.thread_online = thread_online,

@@ -188,7 +188,7 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 	struct domain *domain = ioasid_rcu_domain(rcu);
 	bool online;
 
-	if (ioasid_rcu_read_held(rcu) || ioasid_rcu_in_callback(rcu))
+	if (ioasid_rcu_wait_refused(rcu))
 		return -EDEADLK;
 	online = ioasid_rcu_online(rcu);
 	/* Callbacks of whoever holds the lock may wait for this thread. */
@@ -311,8 +311,7 @@ int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 	if (ioasid_rcu_pending(rcu) < domain->pending_limit)
 		return 0;
 	/* A thread online in qsbr may be reading, unseen. */
-	if (ioasid_rcu_online(rcu) || ioasid_rcu_read_held(rcu) ||
-	    ioasid_rcu_in_callback(rcu))
+	if (ioasid_rcu_online(rcu) || ioasid_rcu_wait_refused(rcu))
 		return -EAGAIN;
 	if (!domain->reclaimer || !reclaimer_wake(domain))
 		return ioasid_rcu_barrier(rcu);

@@ -79,6 +79,8 @@ struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain);
 bool ioasid_rcu_forget_reader(const struct ioasid_rcu *rcu);
 /* Is the calling thread inside of a deferred callback of the domain? */
 bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu);
+/* Is it inside of that or of a read section, where a wait has no end? */
+bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu);
 void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
 				const struct ioasid_rcu *rcu);
 void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame);

@@ -97,7 +97,7 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 	ioasid_unlock(&domain->lock);
 	if (users)
 		return -EBUSY;
-	if (ioasid_rcu_read_held(rcu) || ioasid_rcu_in_callback(rcu))
+	if (ioasid_rcu_wait_refused(rcu))
 		return -EDEADLK;
 	ioasid_rcu_reclaimer_stop(domain);
 	do

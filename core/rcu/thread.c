@@ -93,11 +93,8 @@ struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu)
 /* Registry and domain locked. */
 static void enlist(struct domain *domain, struct ioasid_rcu_reader *reader)
 {
-	reader->next_in_domain = domain->readers;
-	reader->prev_in_domain = &domain->readers;
-	if (domain->readers)
-		domain->readers->prev_in_domain = &reader->next_in_domain;
-	domain->readers = reader;
+	ioasid_list_insert(&domain->readers, reader, next_in_domain,
+			   prev_in_domain);
 	domain->threads++;
 }
 
@@ -106,9 +103,7 @@ static void delist(struct domain *domain, struct ioasid_rcu_reader *reader)
 {
 	if (domain->unseen == reader)
 		domain->unseen = reader->next_in_domain;
-	*reader->prev_in_domain = reader->next_in_domain;
-	if (reader->next_in_domain)
-		reader->next_in_domain->prev_in_domain = reader->prev_in_domain;
+	ioasid_list_remove(reader, next_in_domain, prev_in_domain);
 	domain->threads--;
 }
 
@@ -120,9 +115,7 @@ static void remove_reader(struct ioasid_rcu_reader *reader)
 	ioasid_lock(&domain->lock);
 	delist(domain, reader);
 	ioasid_unlock(&domain->lock);
-	*reader->prev_in_thread = reader->next_in_thread;
-	if (reader->next_in_thread)
-		reader->next_in_thread->prev_in_thread = reader->prev_in_thread;
+	ioasid_list_remove(reader, next_in_thread, prev_in_thread);
 	ioasid_store_relaxed(&reader->rcu, NULL);
 	if (!reader->allocated)
 		return;
@@ -178,12 +171,8 @@ struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain)
 		ioasid_store_relaxed(&reader->epoch, 0);
 		reader->nesting = 0;
 		reader->allocated_in_thread = &thread_allocated;
-		reader->next_in_thread = thread_readers;
-		reader->prev_in_thread = &thread_readers;
-		if (thread_readers)
-			thread_readers->prev_in_thread =
-				&reader->next_in_thread;
-		thread_readers = reader;
+		ioasid_list_insert(&thread_readers, reader, next_in_thread,
+				   prev_in_thread);
 		ioasid_store_relaxed(&reader->rcu, &domain->rcu);
 		ioasid_lock(&domain->lock);
 		enlist(domain, reader);
@@ -220,10 +209,9 @@ void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
 		ioasid_fetch_add_acq_rel(&ioasid_rcu_domain(rcu)->anonymous,
 					 1u);
 		ioasid_fence_seq_cst();
-	} else if (rcu->read_side == IOASID_RCU_READ_PLAIN) {
-		ioasid_rcu_reader_lock(rcu, reader, false);
 	} else {
-		ioasid_rcu_reader_lock(rcu, reader, true);
+		ioasid_rcu_reader_lock(rcu, reader,
+				       rcu->read_side != IOASID_RCU_READ_PLAIN);
 	}
 }
 
@@ -325,6 +313,11 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	       rcu->ops->read_held(rcu->ops_context);
 }
 
+bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu)
+{
+	return ioasid_rcu_read_held(rcu) || inside(thread_callbacks, rcu);
+}
+
 int ioasid_rcu_check_reader(struct ioasid_rcu *rcu)
 {
 	bool may = true;
@@ -414,11 +407,7 @@ bool ioasid_rcu_enlist(struct domain *domain)
 	place = least_used_place();
 	place_users[place]++;
 	domain->rcu.place = place * sizeof(struct ioasid_rcu_reader);
-	domain->next = domains;
-	domain->prev = &domains;
-	if (domains)
-		domains->prev = &domain->next;
-	domains = domain;
+	ioasid_list_insert(&domains, domain, next, prev);
 	registry_unlock(&signals);
 	return true;
 }
@@ -432,9 +421,7 @@ void ioasid_rcu_delist(struct domain *domain)
 	while (domain->readers)
 		remove_reader(domain->readers);
 	place_users[domain->rcu.place / sizeof(*reader)]--;
-	*domain->prev = domain->next;
-	if (domain->next)
-		domain->next->prev = domain->prev;
+	ioasid_list_remove(domain, next, prev);
 	registry_unlock(&signals);
 	while ((reader = domain->spare)) {
 		domain->spare = reader->next_in_domain;

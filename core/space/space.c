@@ -93,11 +93,7 @@ static bool enlist(struct space *space)
 	if (!ioasid_at_fork(IOASID_FORK_SPACE, &hook))
 		return false;
 	ioasid_lock(&spaces_lock);
-	space->next = spaces;
-	space->prev = &spaces;
-	if (spaces)
-		spaces->prev = &space->next;
-	spaces = space;
+	ioasid_list_insert(&spaces, space, next, prev);
 	ioasid_unlock(&spaces_lock);
 	return true;
 }
@@ -105,9 +101,7 @@ static bool enlist(struct space *space)
 static void delist(struct space *space)
 {
 	ioasid_lock(&spaces_lock);
-	*space->prev = space->next;
-	if (space->next)
-		space->next->prev = space->prev;
+	ioasid_list_remove(space, next, prev);
 	ioasid_unlock(&spaces_lock);
 }
 

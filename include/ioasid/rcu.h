@@ -189,7 +189,7 @@ extern IOASID_TLS struct ioasid_rcu_reader
 void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu);
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu);
 
-/* @fence: the constant true where grace periods cannot make one */
+/* @fence: where grace periods cannot make one */
 IOASID_INLINE void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
 					  struct ioasid_rcu_reader *reader,
 					  bool fence)

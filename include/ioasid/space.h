@@ -355,17 +355,20 @@ IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
 					const struct ioasid_set *set,
 					ioasid_t id, void **data)
 {
-	uint32_t index = ioasid_set_index(space, set);
-	struct ioasid_slot *slot = ioasid_store_find(&space->store, id);
+	int ret = ioasid_space_may_read(space);
 	/* Not @data itself: that would have to live in memory. */
 	void *moved = NULL;
-	int ret;
+	struct ioasid_slot *slot;
+	uint32_t index;
 
+	if (ioasid_unlikely(ret)) {
+		*data = NULL;
+		return ret;
+	}
+	index = ioasid_set_index(space, set);
+	slot = ioasid_store_find(&space->store, id);
 	/* Compilers cannot follow that it is only used for 0, and warn. */
 	*data = NULL;
-	ret = ioasid_space_may_read(space);
-	if (ioasid_unlikely(ret))
-		return ret;
 	if (ioasid_unlikely(!slot))
 		return -ENOENT;
 	ret = ioasid_slot_read(slot, index, data);
