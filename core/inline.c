@@ -15,12 +15,17 @@ extern inline bool ioasid_state_moved(ioasid_state_t state);
 extern inline uint32_t ioasid_generation_next(uint32_t generation);
 extern inline bool ioasid_generation_turns(uint32_t generation);
 extern inline int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
-				   void **data);
+				   uint32_t generation, void **data);
 extern inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
 				       uint32_t set);
-extern inline int ioasid_slot_free(struct ioasid_slot *slot);
-extern inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set);
-extern inline int ioasid_slot_put(struct ioasid_slot *slot, bool *was_live);
+extern inline int ioasid_slot_free(struct ioasid_slot *slot, bool close);
+extern inline int ioasid_slot_hide(struct ioasid_slot *slot);
+extern inline void ioasid_slot_vacate(struct ioasid_slot *slot);
+extern inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set);
+extern inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
+				  uint32_t generation);
+extern inline int ioasid_slot_put(struct ioasid_slot *slot,
+				  ioasid_state_t *before);
 extern inline void ioasid_slot_move(struct ioasid_slot *from,
 				    struct ioasid_slot *to);
 
@@ -63,6 +68,21 @@ ioasid_space_rcu(const struct ioasid_space *space);
 extern inline uint32_t ioasid_set_index(const struct ioasid_space *space,
 					const struct ioasid_set *set);
 extern inline int ioasid_space_may_read(const struct ioasid_space *space);
+extern inline ioasid_t ioasid_handle_id(ioasid_handle_t handle);
+extern inline uint32_t ioasid_handle_generation(ioasid_handle_t handle);
+extern inline int ioasid_space_find_use(const struct ioasid_space *space,
+					const struct ioasid_set *set,
+					ioasid_t id, uint32_t generation,
+					void **data);
+extern inline int ioasid_space_find_handle_rcu(const struct ioasid_space *space,
+					       const struct ioasid_set *set,
+					       ioasid_handle_t handle,
+					       void **data);
+extern inline int ioasid_space_find_handle(const struct ioasid_space *space,
+					   const struct ioasid_set *set,
+					   ioasid_handle_t handle,
+					   bool (*getter)(void *data),
+					   void **data);
 extern inline int ioasid_space_find_rcu(const struct ioasid_space *space,
 					const struct ioasid_set *set,
 					ioasid_t id, void **data);

@@ -45,7 +45,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config)
 	if (!config)
 		config = &defaults;
 	trial_config = *config;
-	/* A domain of its own: nothing else is waited for or called. */
+	/* A domain of its own: nothing else is waited for. */
 	if (config->rcu) {
 		trial_config.rcu = NULL;
 		trial_config.flavour = IOASID_RCU_NONE;
@@ -93,6 +93,36 @@ void ioasid_free(ioasid_t ioasid)
 
 	if (space)
 		ioasid_space_free(space, ioasid);
+}
+
+int ioasid_get(ioasid_t ioasid)
+{
+	struct ioasid_space *space = ioasid_load_acquire(&ioasid_default);
+
+	return space ? ioasid_space_get(space, NULL, ioasid) : -ENOENT;
+}
+
+bool ioasid_put(ioasid_t ioasid)
+{
+	struct ioasid_space *space = ioasid_load_acquire(&ioasid_default);
+
+	return space && ioasid_space_put(space, ioasid) == 1;
+}
+
+int ioasid_register_allocator(struct ioasid_allocator_ops *ops)
+{
+	struct ioasid_space *space = ioasid_default_space();
+
+	return space ? ioasid_space_register_allocator(space, ops) : -ENOMEM;
+}
+
+int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops)
+{
+	struct ioasid_space *space = ioasid_load_acquire(&ioasid_default);
+
+	return space ? ioasid_space_unregister_allocator(
+			       space, ops, IOASID_UNREGISTER_IDLE) :
+		       -ENOENT;
 }
 
 int ioasid_set_data(ioasid_t ioasid, void *data)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# fails.sh PROGRAM: passes if a CHECK of the printed sequence fails.
-out=$("$1" 2>&1)
+# fails.sh PROGRAM [ARGUMENT]...: passes if a CHECK in it fails.
+out=$("$@" 2>&1)
 status=$?
 echo "$out"
 [[ $status == 1 && $out == *": failed: "* ]]

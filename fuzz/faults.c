@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults that the harness has to notice: wrappers of the real store. */
+/* Faults that the harness has to notice: wrappers of what is real. */
 #include "fuzz/faults.h"
+
+#include "fuzz/calls.h"
+#include "fuzz/sequence.h"
 
 #include <string.h>
 
@@ -171,6 +174,159 @@ const struct ioasid_rcu_ops fault_rcu = {
 	.start_poll = start_poll,
 	.poll = poll,
 };
+
+/* The calls beside the store. */
+
+static int lax_limit(struct ioasid_space *space, struct ioasid_set *set,
+		     uint32_t quota, uint32_t reserved)
+{
+	return ioasid_set_limit(space, set, quota ? quota + 1 : 0, reserved);
+}
+
+static int no_reserve(struct ioasid_space *space, uint32_t count)
+{
+	struct ioasid_stats stats;
+
+	ioasid_space_stats(space, &stats);
+	return count > stats.capacity - stats.committed ? -ENOSPC : 0;
+}
+
+/* A name that is there already goes over. */
+static int attach_over(struct ioasid_space *space, ioasid_t id, ioasid_t spid)
+{
+	struct ioasid_set *set;
+	ioasid_t owner;
+	int ret = ioasid_spid_attach(space, id, spid);
+
+	if (ret != -EEXIST || ioasid_set_of(space, id, &set) ||
+	    ioasid_spid_find(space, set, spid, NULL, &owner, NULL))
+		return ret;
+	ioasid_spid_detach(space, owner);
+	return ioasid_spid_attach(space, id, spid);
+}
+
+/* Any use of an ID is as good as another. */
+static int find_stale(const struct ioasid_space *space,
+		      const struct ioasid_set *set, ioasid_handle_t handle,
+		      bool (*getter)(void *data), void **data)
+{
+	return ioasid_space_find(space, set, ioasid_handle_id(handle), getter,
+				 data);
+}
+
+/* Says it did. */
+static int free_none(struct ioasid_space *space, struct ioasid_set *set,
+		     uint32_t *count)
+{
+	struct ioasid_set_info info;
+	int ret = ioasid_set_stats(space, set, &info);
+
+	if (ret || !info.count)
+		return ret ? ret : ioasid_set_free_all(space, set, count);
+	*count = info.count;
+	return 0;
+}
+
+static void swallow(ioasid_t id, void *data)
+{
+	(void)id;
+	(void)data;
+}
+
+/* What was given is not handed back. */
+static int register_thief(struct ioasid_space *space,
+			  struct ioasid_allocator_ops *ops)
+{
+	ops->free = swallow;
+	return ioasid_space_register_allocator(space, ops);
+}
+
+static int unregister_busy(struct ioasid_space *space,
+			   struct ioasid_allocator_ops *ops,
+			   enum ioasid_unregister mode)
+{
+	return ioasid_space_unregister_allocator(
+		space, ops,
+		mode == IOASID_UNREGISTER_IDLE ? IOASID_UNREGISTER_KEEP : mode);
+}
+
+static int notify_nobody(struct ioasid_space *space, ioasid_t id,
+			 enum ioasid_event event, void *arg)
+{
+	void *data;
+
+	if (event == IOASID_EVENT_UNBIND)
+		return ioasid_space_find(space, NULL, id, NULL, &data);
+	return ioasid_space_notify(space, id, event, arg);
+}
+
+/* What is refused leaves something behind. */
+static int restore_half(struct ioasid_space *space, const uint8_t *bytes,
+			size_t size, size_t at, uint8_t change)
+{
+	int ret = sequence_restore(space, bytes, size, at, change);
+
+	if (ret)
+		ioasid_space_reserve(space, 1);
+	return ret;
+}
+
+/* The second half is not looked at. */
+static int restore_cut(struct ioasid_space *space, const uint8_t *bytes,
+		       size_t size, size_t at, uint8_t change)
+{
+	return sequence_restore(space, bytes, size,
+				at >= size / 2 ? SIZE_MAX : at, change);
+}
+
+static void configure_lowest(struct ioasid_space_config *config)
+{
+	config->reuse = IOASID_REUSE_LOWEST;
+}
+
+static void configure_at_once(struct ioasid_space_config *config)
+{
+	config->quarantine = false;
+}
+
+static void configure_roomy(struct ioasid_space_config *config)
+{
+	if (config->capacity)
+		config->capacity++;
+}
+
+bool fault_calls(const char *name, struct harness_calls *to)
+{
+	if (!strcmp(name, "quota"))
+		to->set_limit = lax_limit;
+	else if (!strcmp(name, "reserve"))
+		to->reserve = no_reserve;
+	else if (!strcmp(name, "spid"))
+		to->spid_attach = attach_over;
+	else if (!strcmp(name, "stale"))
+		to->find_handle = find_stale;
+	else if (!strcmp(name, "free_all"))
+		to->free_all = free_none;
+	else if (!strcmp(name, "handback"))
+		to->register_allocator = register_thief;
+	else if (!strcmp(name, "unregister"))
+		to->unregister_allocator = unregister_busy;
+	else if (!strcmp(name, "notify"))
+		to->notify = notify_nobody;
+	else if (!strcmp(name, "restore"))
+		to->restore = restore_half;
+	else if (!strcmp(name, "damage"))
+		to->restore = restore_cut;
+	else if (!strcmp(name, "cyclic"))
+		to->configure = configure_lowest;
+	else if (!strcmp(name, "quarantine"))
+		to->configure = configure_at_once;
+	else if (!strcmp(name, "capacity"))
+		to->configure = configure_roomy;
+	else
+		return false;
+	return true;
+}
 
 const struct ioasid_store_ops *fault_store(const char *name)
 {

@@ -7,6 +7,11 @@
 /* The hash store with a fault; NULL: no such fault. */
 const struct ioasid_store_ops *fault_store(const char *name);
 
+struct harness_calls;
+
+/* Puts a fault in place of one of the calls; false: no such fault. */
+bool fault_calls(const char *name, struct harness_calls *to);
+
 /* A flavour that waits for nobody. */
 extern const struct ioasid_rcu_ops fault_rcu;
 

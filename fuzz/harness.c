@@ -12,6 +12,18 @@ const struct ioasid_store_ops *harness_store_ops;
 const struct ioasid_rcu_ops *harness_rcu_ops;
 const char *harness_print_store;
 
+struct harness_calls harness_calls = {
+	.set_limit = ioasid_set_limit,
+	.reserve = ioasid_space_reserve,
+	.spid_attach = ioasid_spid_attach,
+	.find_handle = ioasid_space_find_handle,
+	.free_all = ioasid_set_free_all,
+	.register_allocator = ioasid_space_register_allocator,
+	.unregister_allocator = ioasid_space_unregister_allocator,
+	.notify = ioasid_space_notify,
+	.restore = sequence_restore,
+};
+
 /* A set of another space. */
 static struct ioasid_set foreign;
 
@@ -170,6 +182,7 @@ static struct ioasid_set *set_of(struct side *side, uint32_t set)
 {
 	return set == SET_NONE	  ? NULL :
 	       set == SET_FOREIGN ? &foreign :
+	       set >= SET_MADE	  ? side->actors.made[set - SET_MADE] :
 				    &side->set[set - 1];
 }
 
@@ -185,7 +198,8 @@ static bool is_quiescent(enum step_op op)
 {
 	return op == STEP_SYNCHRONIZE || op == STEP_BARRIER ||
 	       op == STEP_SET_DATA || op == STEP_QUIESCENT ||
-	       op == STEP_OFFLINE || op == STEP_ANONYMOUS;
+	       op == STEP_OFFLINE || op == STEP_ANONYMOUS ||
+	       op == STEP_SNAPSHOT;
 }
 
 static void offline(void)
@@ -222,7 +236,9 @@ static void expect(const struct side *side, struct step_result *result, int ret,
 {
 	static char text[128];
 
-	if (result->ret == ret)
+	if (ret == MODEL_GONE)
+		result->any = true;
+	if (model_is(ret, result->ret))
 		return;
 	snprintf(text, sizeof(text), "%s: %d instead of %d", what, result->ret,
 		 ret);
@@ -248,7 +264,9 @@ static void lowest(const struct model *model, const struct step *step,
 		id++;
 	result->ret = step->id > step->max ? -EINVAL : id > max ? -ENOSPC : 0;
 	result->id = id;
-	result->done = !harness.diverged;
+	result->done = !harness.diverged &&
+		       model->reuse == IOASID_REUSE_LOWEST &&
+		       !model->stats.allocators;
 }
 
 static void run_alloc(struct side *side, const struct step *step,
@@ -258,25 +276,16 @@ static void run_alloc(struct side *side, const struct step *step,
 	ioasid_t min = step->id, max = step->max, id = INVALID_IOASID;
 	void *data = DATA(step->number);
 	const char *wrong;
-	int expected;
 
+	if (step->answers) {
+		side->actors.answer = step->answer;
+		side->actors.refusals = step->refusals;
+	}
 	result->ret = ioasid_space_alloc(side->space, set_of(side, step->set),
 					 min, max, data, &id);
 	result->id = id;
 	if (result->ret == -ENOMEM && side->memory.failed) {
-		model->stats.alloc_failed++;
-		return;
-	}
-	if (step->set == SET_FOREIGN) {
-		if (min < model->min)
-			min = model->min;
-		if (max > model->max)
-			max = model->max;
-		expected = step->id > step->max ? -EINVAL :
-			   min > max		? -ENOSPC :
-						  -EXDEV;
-		expect(side, result, expected, "alloc for a foreign set");
-		model->stats.alloc_failed++;
+		model_alloc_nomem(model);
 		return;
 	}
 	wrong = model_alloc(model, set_of(side, step->set), min, max, data,
@@ -582,10 +591,452 @@ static void run_reader(struct side *side, const struct step *step,
 	}
 }
 
+/* Sets and capacity. With no memory nothing happens. */
+static bool no_memory(const struct side *side, const struct step_result *result)
+{
+	return result->ret == -ENOMEM && side->memory.failed;
+}
+
+static void run_set(struct side *side, const struct step *step,
+		    struct step_result *result)
+{
+	struct ioasid_set *set = set_of(side, step->set);
+	struct ioasid_set *found = &foreign, *expected = &foreign;
+	struct ioasid_set_config config;
+	uint32_t count = 0, freed = 0;
+	char text[64];
+	int ret;
+
+	switch (step->op) {
+	case STEP_SET_BIND:
+	case STEP_SET_CREATE:
+		if (step->op == STEP_SET_CREATE) {
+			set = NULL;
+			result->ret = sequence_create(side->space, &set,
+						      step->name, step->token,
+						      step->quota,
+						      step->reserved);
+		} else {
+			result->ret = sequence_bind(side->space, set,
+						    step->name, step->token,
+						    step->quota,
+						    step->reserved);
+		}
+		if (no_memory(side, result))
+			return;
+		config = sequence_config(text, step->name, step->token,
+					 step->quota, step->reserved);
+		expect(side, result,
+		       model_set_bind(&side->model, set, &config, result->ret),
+		       "set_bind or set_create");
+		if (!result->ret && step->op == STEP_SET_CREATE)
+			side->actors.made[step->slot] = set;
+		return;
+	case STEP_SET_DESTROY:
+		result->ret = ioasid_set_destroy(side->space, set);
+		ret = model_set_destroy(&side->model, set);
+		if (!ret && step->set >= SET_MADE)
+			side->actors.made[step->set - SET_MADE] = NULL;
+		break;
+	case STEP_SET_LIMIT:
+		result->ret = harness_calls.set_limit(
+			side->space, set, step->quota, step->reserved);
+		ret = model_set_limit(&side->model, set, step->quota,
+				      step->reserved);
+		break;
+	case STEP_SET_FREE_ALL:
+		result->ret = harness_calls.free_all(side->space, set, &count);
+		ret = model_set_free_all(&side->model, set, &freed);
+		result->value = count;
+		EXPECT(count == freed, "set_free_all: number of IDs");
+		break;
+	case STEP_SET_BY_TOKEN:
+		result->ret = ioasid_set_by_token(side->space,
+						  DATA(step->token), &found);
+		ret = model_set_by_token(&side->model, DATA(step->token),
+					 &expected);
+		EXPECT(found == expected, "set_by_token: set");
+		break;
+	default:
+		result->ret = ioasid_set_of(side->space, step->id, &found);
+		ret = model_set_of(&side->model, step->id, &expected);
+		EXPECT(found == expected, "set_of: set");
+		break;
+	}
+	expect(side, result, ret, "a call of sets");
+}
+
+static void run_capacity(struct side *side, const struct step *step,
+			 struct step_result *result)
+{
+	int ret;
+
+	switch (step->op) {
+	case STEP_CAPACITY:
+		result->ret =
+			ioasid_space_set_capacity(side->space, step->number);
+		ret = model_set_capacity(&side->model, step->number);
+		break;
+	case STEP_RESERVE:
+		result->ret = harness_calls.reserve(side->space, step->number);
+		ret = model_reserve(&side->model, step->number);
+		break;
+	default:
+		result->ret = ioasid_space_unreserve(side->space, step->number);
+		ret = model_unreserve(&side->model, step->number);
+		break;
+	}
+	expect(side, result, ret, "capacity");
+}
+
+static void run_spid(struct side *side, const struct step *step,
+		     struct step_result *result)
+{
+	struct ioasid_set *set = set_of(side, step->set);
+	ioasid_t got = INVALID_IOASID, expected = INVALID_IOASID;
+	void *data = &harness, *found = &harness;
+	int ret;
+
+	switch (step->op) {
+	case STEP_SPID_ATTACH:
+		result->ret = harness_calls.spid_attach(side->space, step->id,
+							step->spid);
+		if (no_memory(side, result))
+			return;
+		ret = model_spid_attach(&side->model, step->id, step->spid,
+					result->ret);
+		break;
+	case STEP_SPID_DETACH:
+		result->ret = ioasid_spid_detach(side->space, step->id);
+		ret = model_spid_detach(&side->model, step->id);
+		break;
+	case STEP_SPID_OF:
+		result->ret = ioasid_spid_of(side->space, step->id, &got);
+		ret = model_spid_of(&side->model, step->id, &expected);
+		EXPECT(got == expected, "spid_of: SPID");
+		break;
+	default:
+		getter_space = side->space;
+		getter_id = INVALID_IOASID;
+		result->ret = ioasid_spid_find(side->space, set, step->spid,
+					       getter_of(step->getter), &got,
+					       &data);
+		ret = model_spid_find(&side->model, set, step->spid, &expected,
+				      &found);
+		if (step->getter == GETTER_NO)
+			found = NULL;
+		EXPECT(got == expected && data == found,
+		       "spid_find: ID or pointer");
+		break;
+	}
+	result->id = expected;
+	expect(side, result, ret, "a call of SPIDs");
+}
+
+static void run_handle(struct side *side, const struct step *step,
+		       struct step_result *result)
+{
+	struct ioasid_set *set = set_of(side, step->set);
+	ioasid_handle_t *handle = &side->actors.handle[step->slot];
+	ioasid_handle_t used = *handle, expected = 1;
+	void *data = &harness, *found = &harness;
+	int ret;
+
+	used += (ioasid_handle_t)step->number << 32;
+	switch (step->op) {
+	case STEP_HANDLE:
+		result->ret =
+			ioasid_space_handle(side->space, set, step->id, handle);
+		ret = model_handle(&side->model, set, step->id, &expected);
+		EXPECT(*handle == expected, "handle: another");
+		break;
+	case STEP_GET_HANDLE:
+		result->ret = ioasid_space_get_handle(side->space, set, used);
+		ret = model_get_handle(&side->model, set, used);
+		break;
+	case STEP_FREE_HANDLE:
+		result->ret = ioasid_space_free_handle(side->space, used);
+		ret = model_free_handle(&side->model, used);
+		break;
+	default:
+		result->ret = harness_calls.find_handle(
+			side->space, set, used, getter_of(step->getter), &data);
+		ret = model_find_handle(&side->model, set, used, &found);
+		if (step->getter == GETTER_NO)
+			found = NULL;
+		EXPECT(data == found, "find_handle: pointer");
+		break;
+	}
+	expect(side, result, ret, "a call of handles");
+}
+
+static size_t on_begin(void *context, const struct sequence_call *call)
+{
+	struct model *model = context;
+
+	(void)call;
+	model_called(model, &(struct model_call){ .whose = NULL });
+	return model->calls - 1;
+}
+
+static void on_end(void *context, size_t at, const struct sequence_call *call)
+{
+	static const enum model_call_kind kinds[] = {
+		[CALL_ASKED] = MODEL_ASKED,	  [CALL_GIVEN] = MODEL_GIVEN,
+		[CALL_TOLD] = MODEL_TOLD,	  [CALL_DID] = MODEL_DID,
+		[CALL_RELEASED] = MODEL_RELEASED,
+	};
+	static const enum model_action actions[] = {
+		[ACTION_GET] = MODEL_GET,
+		[ACTION_FREE] = MODEL_FREE,
+		[ACTION_ALLOC] = MODEL_ALLOC,
+		[ACTION_BIND] = MODEL_BIND,
+		[ACTION_UNREGISTER] = MODEL_UNREGISTER,
+	};
+	struct model *model = context;
+
+	model->call[at] = (struct model_call){
+		.kind = kinds[call->kind],
+		.whose = call->whose,
+		.min = call->min,
+		.max = call->max,
+		.id = call->id,
+		.ret = call->ret,
+		.action = actions[call->action],
+		.notice = call->notice,
+	};
+}
+
+static void run_actor(struct side *side, const struct step *step,
+		      struct step_result *result)
+{
+	struct sequence_actors *actors = &side->actors;
+	struct ioasid_set *set = set_of(side, step->set);
+	struct ioasid_allocator_ops *ops =
+		&actors->allocator[step->slot % SEQUENCE_ALLOCATORS].ops;
+	struct ioasid_notifier *notifier =
+		&actors->notifier[step->slot % SEQUENCE_NOTIFIERS].notifier;
+	enum ioasid_unregister mode = (enum ioasid_unregister)step->number;
+	enum ioasid_event event = (enum ioasid_event)step->number;
+	int ret;
+
+	switch (step->op) {
+	case STEP_REGISTER_ALLOCATOR:
+		result->ret =
+			harness_calls.register_allocator(side->space, ops);
+		if (no_memory(side, result))
+			return;
+		ret = model_register_allocator(&side->model, ops);
+		break;
+	case STEP_UNREGISTER_ALLOCATOR:
+		result->ret = harness_calls.unregister_allocator(side->space,
+								 ops, mode);
+		ret = model_unregister_allocator(&side->model, ops, mode);
+		break;
+	case STEP_REGISTER_NOTIFIER:
+		result->ret = sequence_register(actors, set, step->slot,
+						(int)step->number);
+		if (no_memory(side, result))
+			return;
+		ret = model_register_notifier(&side->model, set, notifier);
+		break;
+	case STEP_UNREGISTER_NOTIFIER:
+		result->ret =
+			ioasid_space_unregister_notifier(side->space, notifier);
+		ret = model_unregister_notifier(&side->model, notifier);
+		break;
+	case STEP_ARM:
+		sequence_arm(actors, step->slot, step->number, step->max);
+		return;
+	default:
+		result->ret = harness_calls.notify(side->space, step->id, event,
+						   DATA(step->max));
+		ret = model_notify(&side->model, step->id, event,
+				   DATA(step->max));
+		break;
+	}
+	expect(side, result, ret, "a call of allocators or notifiers");
+}
+
+/* Snapshots */
+
+/* Of the kind of another side, if the range is not too wide for it. */
+static struct ioasid_space_config other_config(const struct side *side,
+					       uint32_t number,
+					       struct sequence_memory *memory)
+{
+	const struct harness_config *config = &harness.config;
+	const struct side *other = &harness.side[number % SIDES];
+	struct ioasid_space_config space = {
+		.min = config->min,
+		.max = config->max,
+		.store = other->absent ? side->store : other->store,
+		.rcu = side->rcu,
+		.memory = sequence_hooks(memory, config->reserve),
+		.hash_seed = config->hash_seed,
+	};
+
+	return space;
+}
+
+/* Has an ID been given by an allocator? */
+static bool is_hosted(const struct model *model)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (model->entry[i].ops)
+			return true;
+	return false;
+}
+
+static const char *restore_into(struct side *side, const struct step *step,
+				struct model *to, struct ioasid_space *space,
+				struct sequence_memory *memory,
+				const uint8_t *bytes, size_t size)
+{
+	struct ioasid_allocator_ops *ops = &side->actors.allocator[1].ops;
+	size_t at = (step->number * UINT64_C(0x9e3779b97f4a7c15) >> 16) % size;
+	uint8_t change = (uint8_t)(1 + step->number % 255);
+	bool hosted = is_hosted(&side->model);
+	struct ioasid_stats stats;
+	const char *wrong;
+
+	ioasid_space_stats(side->space, &stats);
+	if (ioasid_space_set_capacity(space, stats.capacity) ||
+	    model_set_capacity(to, stats.capacity))
+		return "restore: capacity";
+	if (harness_calls.restore(space, bytes, size, at, change) != -EBADMSG ||
+	    harness_calls.restore(space, bytes, at, SIZE_MAX, 0) != -EBADMSG)
+		return "restore: damage not seen";
+	wrong = model_compare(to, space);
+	if (wrong)
+		return wrong;
+	if (hosted && (harness_calls.restore(space, bytes, size, SIZE_MAX, 0) !=
+			       -ENODEV ||
+		       ioasid_space_register_allocator(space, ops) ||
+		       model_register_allocator(to, ops)))
+		return "restore: without allocator";
+	if (step->fail_at) {
+		sequence_fail(memory, step->fail_at);
+		if (harness_calls.restore(space, bytes, size, SIZE_MAX, 0)) {
+			wrong = memory->failed ? model_compare(to, space) :
+						 "restore: refused";
+			sequence_fail(memory, 0);
+			if (!wrong && harness_calls.restore(space, bytes, size,
+							    SIZE_MAX, 0))
+				wrong = "restore: refused";
+		}
+		sequence_fail(memory, 0);
+	} else if (harness_calls.restore(space, bytes, size, SIZE_MAX, 0)) {
+		wrong = "restore: refused";
+	}
+	if (!wrong)
+		wrong = model_restore(&side->model, to, space);
+	if (!wrong)
+		wrong = model_compare(to, space);
+	return wrong;
+}
+
+static void run_snapshot(struct side *side, const struct step *step)
+{
+	struct sequence_memory memory = { 0 };
+	struct ioasid_space_config config =
+		other_config(side, step->number, &memory);
+	struct ioasid_space *space = NULL, *mine = side->space;
+	uint32_t calls = side->actors.calls;
+	uint64_t sum = side->actors.sum;
+	const char *wrong = NULL;
+	struct model to;
+	uint8_t *bytes, *again;
+	size_t size, again_size;
+
+	bytes = sequence_snapshot(side->space, &size);
+	if (!model_tells_apart(&side->model)) {
+		free(bytes);
+		return;
+	}
+	CHECK(ioasid_space_create(&config, &space) == 0);
+	model_init(&to, config.min, config.max, model_space_generation, space);
+	to.foreign = &foreign;
+	to.in_section = side->model.in_section;
+	wrong = restore_into(side, step, &to, space, &memory, bytes, size);
+	if (wrong)
+		mismatch(side, wrong);
+	again = sequence_snapshot(space, &again_size);
+	/* The order of sets is another if some were made and undone before. */
+	EXPECT(size == again_size &&
+		       (to.sets > 1 ||
+			sequence_same_snapshot(bytes, again, size)),
+	       "restore: another snapshot");
+	free(again);
+	free(bytes);
+	side->actors.context = &to;
+	side->actors.space = space;
+	CHECK(ioasid_space_destroy(space) == 0);
+	side->actors.space = mine;
+	side->actors.context = &side->model;
+	side->actors.calls = calls;
+	side->actors.sum = sum;
+	model_space_destroyed(&to);
+	wrong = model_wrong(&to);
+	if (wrong)
+		mismatch(side, wrong);
+	model_destroy(&to);
+	EXPECT(!memory.bytes, "restore: memory is not back");
+}
+
+static void run_dump(struct side *side)
+{
+	uint32_t lines = 0;
+
+	ioasid_space_dump(side->space, sequence_count_line, &lines);
+	EXPECT(lines > side->model.stats.live + side->model.sets,
+	       "dump: too few lines");
+}
+
 static void run_step(struct side *side, const struct step *step,
 		     struct step_result *result)
 {
 	switch (step->op) {
+	case STEP_SET_BIND:
+	case STEP_SET_CREATE:
+	case STEP_SET_DESTROY:
+	case STEP_SET_LIMIT:
+	case STEP_SET_FREE_ALL:
+	case STEP_SET_BY_TOKEN:
+	case STEP_SET_OF:
+		run_set(side, step, result);
+		break;
+	case STEP_CAPACITY:
+	case STEP_RESERVE:
+	case STEP_UNRESERVE:
+		run_capacity(side, step, result);
+		break;
+	case STEP_SPID_ATTACH:
+	case STEP_SPID_DETACH:
+	case STEP_SPID_OF:
+	case STEP_SPID_FIND:
+		run_spid(side, step, result);
+		break;
+	case STEP_HANDLE:
+	case STEP_FIND_HANDLE:
+	case STEP_GET_HANDLE:
+	case STEP_FREE_HANDLE:
+		run_handle(side, step, result);
+		break;
+	case STEP_REGISTER_ALLOCATOR:
+	case STEP_UNREGISTER_ALLOCATOR:
+	case STEP_REGISTER_NOTIFIER:
+	case STEP_UNREGISTER_NOTIFIER:
+	case STEP_ARM:
+	case STEP_NOTIFY:
+		run_actor(side, step, result);
+		break;
+	case STEP_SNAPSHOT:
+		run_snapshot(side, step);
+		break;
+	case STEP_DUMP:
+		run_dump(side);
+		break;
 	case STEP_ALLOC:
 		run_alloc(side, step, result);
 		break;
@@ -631,6 +1082,7 @@ static void run_step(struct side *side, const struct step *step,
 		break;
 	case STEP_TRIM:
 		ioasid_space_trim(side->space);
+		model_trim(&side->model);
 		break;
 	default:
 		run_reader(side, step, result);
@@ -646,7 +1098,9 @@ static void check(struct side *side)
 
 	harness.model_in_step = true;
 	harness.wrong_side = side;
-	wrong = model_compare(&side->model, side->space);
+	wrong = model_wrong(&side->model);
+	if (!wrong)
+		wrong = model_compare(&side->model, side->space);
 	if (wrong)
 		mismatch(side, wrong);
 	ioasid_space_stats(side->space, &stats);
@@ -677,6 +1131,8 @@ static struct step_result *run_side(struct side *side, const struct step *step)
 	sequence_fail(&side->memory, step->fail_at);
 	run_step(side, step, &entry->result);
 	entry->result.done = true;
+	entry->result.calls = side->actors.calls;
+	entry->result.sum = side->actors.sum;
 	sequence_fail(&side->memory, 0);
 	if (step->op == STEP_STATS)
 		ioasid_space_stats(side->space, &entry->result.stats);
@@ -687,7 +1143,7 @@ static struct step_result *run_side(struct side *side, const struct step *step)
 static struct step_result *run_again(struct side *side, struct step step,
 				     struct step_result *result)
 {
-	if (step.op == STEP_ALLOC && result->ret == -ENOMEM)
+	if (step.fail_at && result->ret == -ENOMEM)
 		step.fail_at = 0;
 	else if (step.op == STEP_FREE_DEFERRED && result->ret == -EAGAIN)
 		step.op = STEP_FREE;
@@ -710,12 +1166,27 @@ static bool same(const struct step *step, const struct step_result *a,
 		 a->stats.sets == b->stats.sets));
 }
 
+static bool is_armed(void)
+{
+	for (size_t i = 0; i < SIDES; i++)
+		for (size_t n = 0; n < SEQUENCE_NOTIFIERS; n++)
+			if (harness.side[i].actors.notifier[n].armed)
+				return true;
+	return false;
+}
+
 static void run(struct input *input, const struct step *step)
 {
 	const struct harness_config *config = &harness.config;
 	struct step_result result[SIDES];
 	struct side *side, *first = NULL;
 	bool quiescent = is_qsbr() && is_quiescent(step->op);
+	struct step safe = *step;
+
+	/* What a notifier does is not done again with memory. */
+	if (is_armed())
+		safe.fail_at = 0;
+	step = &safe;
 
 	if (quiescent)
 		offline();
@@ -727,6 +1198,9 @@ static void run(struct input *input, const struct step *step)
 		if (side->store == IOASID_STORE_BITMAP)
 			input->work += config->max - config->min + 1;
 		input->work += 60 * side->model.count;
+		if (step->op == STEP_SNAPSHOT)
+			input->work += 600 * side->model.count +
+				       (config->max - config->min) % (1u << 26);
 		if (step->op == STEP_GET_MANY || step->op == STEP_PUT_MANY ||
 		    step->op == STEP_CYCLE)
 			input->work += 3 * step->number;
@@ -821,6 +1295,40 @@ enum code {
 	CODES,
 };
 
+/* What the byte after ESCAPE means: what came later. */
+#define ESCAPE 0xe5
+
+enum later {
+	LATER_ALLOC,
+	LATER_SET_BIND,
+	LATER_SET_CREATE,
+	LATER_SET_DESTROY,
+	LATER_SET_LIMIT,
+	LATER_SET_FREE_ALL,
+	LATER_SET_BY_TOKEN,
+	LATER_SET_OF,
+	LATER_CAPACITY,
+	LATER_RESERVE,
+	LATER_UNRESERVE,
+	LATER_SPID_ATTACH,
+	LATER_SPID_DETACH,
+	LATER_SPID_OF,
+	LATER_SPID_FIND,
+	LATER_HANDLE,
+	LATER_FIND_HANDLE,
+	LATER_GET_HANDLE,
+	LATER_FREE_HANDLE,
+	LATER_REGISTER_ALLOCATOR,
+	LATER_UNREGISTER_ALLOCATOR,
+	LATER_REGISTER_NOTIFIER,
+	LATER_UNREGISTER_NOTIFIER,
+	LATER_ARM,
+	LATER_NOTIFY,
+	LATER_SNAPSHOT,
+	LATER_DUMP,
+	LATERS,
+};
+
 static const uint8_t codes[64] = {
 	[CODES] = CODE_ALLOC,
 	CODE_ALLOC,
@@ -844,10 +1352,9 @@ static const uint8_t codes[64] = {
 	CODE_CYCLE,
 };
 
-static enum code next_code(struct input *input)
+static enum code code_of(uint32_t byte)
 {
-	uint32_t byte = take(input) % 64;
-
+	byte %= 64;
 	return byte < CODES ? byte : codes[byte];
 }
 
@@ -872,6 +1379,37 @@ static const uint32_t many[] = {
 static const uint32_t cycles[] = {
 	1, 2, 3, 8, 64, 300, 2047, 2049,
 };
+
+/* What allocators say: a vacant ID in range as a rule. */
+static void decode_answer(struct input *input, struct step *step)
+{
+	const struct model *model = reference();
+	ioasid_t min = step->id > model->min ? step->id : model->min;
+	ioasid_t max = step->max < model->max ? step->max : model->max;
+	uint32_t kind;
+
+	if (!model->stats.allocators)
+		return;
+	step->answers = true;
+	kind = take(input);
+	step->refusals = kind / 16 % 16 > 12 ? kind / 16 % 16 - 12 : 0;
+	switch (kind % 8) {
+	case 0:
+		step->answer = INVALID_IOASID;
+		break;
+	case 1:
+		step->answer = random_id(input);
+		break;
+	case 2:
+		step->answer = existing_id(input);
+		break;
+	default:
+		step->answer = min + take(input) % 16;
+		while (step->answer < max && model_entry(model, step->answer))
+			step->answer++;
+		break;
+	}
+}
 
 static void decode_alloc(struct input *input, enum code code)
 {
@@ -907,6 +1445,7 @@ static void decode_alloc(struct input *input, enum code code)
 		break;
 	}
 	step.number = some_data(input);
+	decode_answer(input, &step);
 	while (times-- && input->work < WORK_MAX) {
 		if (code == CODE_ALLOC_MANY)
 			step.set = stride < 128 ?
@@ -1059,10 +1598,210 @@ static void decode_walk(struct input *input, enum code code)
 	run(input, &step);
 }
 
+static enum step_op later_op(enum later later)
+{
+	static const enum step_op ops[LATERS] = {
+		[LATER_ALLOC] = STEP_ALLOC,
+		[LATER_SET_BIND] = STEP_SET_BIND,
+		[LATER_SET_CREATE] = STEP_SET_CREATE,
+		[LATER_SET_DESTROY] = STEP_SET_DESTROY,
+		[LATER_SET_LIMIT] = STEP_SET_LIMIT,
+		[LATER_SET_FREE_ALL] = STEP_SET_FREE_ALL,
+		[LATER_SET_BY_TOKEN] = STEP_SET_BY_TOKEN,
+		[LATER_SET_OF] = STEP_SET_OF,
+		[LATER_CAPACITY] = STEP_CAPACITY,
+		[LATER_RESERVE] = STEP_RESERVE,
+		[LATER_UNRESERVE] = STEP_UNRESERVE,
+		[LATER_SPID_ATTACH] = STEP_SPID_ATTACH,
+		[LATER_SPID_DETACH] = STEP_SPID_DETACH,
+		[LATER_SPID_OF] = STEP_SPID_OF,
+		[LATER_SPID_FIND] = STEP_SPID_FIND,
+		[LATER_HANDLE] = STEP_HANDLE,
+		[LATER_FIND_HANDLE] = STEP_FIND_HANDLE,
+		[LATER_GET_HANDLE] = STEP_GET_HANDLE,
+		[LATER_FREE_HANDLE] = STEP_FREE_HANDLE,
+		[LATER_REGISTER_ALLOCATOR] = STEP_REGISTER_ALLOCATOR,
+		[LATER_UNREGISTER_ALLOCATOR] = STEP_UNREGISTER_ALLOCATOR,
+		[LATER_REGISTER_NOTIFIER] = STEP_REGISTER_NOTIFIER,
+		[LATER_UNREGISTER_NOTIFIER] = STEP_UNREGISTER_NOTIFIER,
+		[LATER_ARM] = STEP_ARM,
+		[LATER_NOTIFY] = STEP_NOTIFY,
+		[LATER_SNAPSHOT] = STEP_SNAPSHOT,
+		[LATER_DUMP] = STEP_DUMP,
+	};
+
+	return ops[later];
+}
+
+/* The number of a set: one that the space made comes next to the others. */
+static uint32_t later_set(struct input *input)
+{
+	uint32_t byte = take(input), made = byte % 8;
+
+	if (byte == 255)
+		return SET_FOREIGN;
+	if (byte < 128 || made >= SEQUENCE_MADE)
+		return 1 + byte % harness.config.sets;
+	for (size_t i = 0; i < SIDES; i++)
+		if (!harness.side[i].absent &&
+		    harness.side[i].actors.made[made])
+			return SET_MADE + made;
+	return 1 + made % harness.config.sets;
+}
+
+static uint32_t some_count(struct input *input)
+{
+	uint32_t byte = take(input);
+
+	return byte < 200 ? byte % 32 :
+	       byte < 250 ? byte * 17 :
+			    UINT32_MAX - (byte - 250);
+}
+
+static ioasid_t some_spid(struct input *input)
+{
+	uint32_t byte = take(input);
+
+	return byte < 240 ? byte % 24 :
+	       byte < 250 ? byte * 0x01010101u :
+			    UINT32_MAX - (255 - byte);
+}
+
+static void decode_config_of_set(struct input *input, struct step *step)
+{
+	uint32_t byte = take(input);
+
+	/* A name may be too long. */
+	step->name = byte % 4 ? 0 : 1 + byte / 4 % (IOASID_NAME_SIZE + 2);
+	step->token = take(input) % 8;
+	step->quota = some_count(input);
+	step->reserved = take(input) % 16;
+	if (byte % 4 > 1)
+		step->quota = step->reserved = 0;
+}
+
+/* False: there is nothing to do. */
+static bool decode_later_step(struct input *input, enum later later,
+			      struct step *step)
+{
+	switch (later) {
+	case LATER_ALLOC:
+		step->set = later_set(input);
+		range(input, &step->id, &step->max);
+		step->number = some_data(input);
+		decode_answer(input, step);
+		return true;
+	case LATER_SET_CREATE:
+		step->slot = take(input) % SEQUENCE_MADE;
+		decode_config_of_set(input, step);
+		/* It would be lost. */
+		for (size_t i = 0; i < SIDES; i++)
+			if (harness.side[i].actors.made[step->slot])
+				return false;
+		return true;
+	case LATER_SET_BIND:
+		step->set = later_set(input);
+		decode_config_of_set(input, step);
+		return true;
+	case LATER_SET_DESTROY:
+	case LATER_SET_FREE_ALL:
+		step->set = later_set(input);
+		return true;
+	case LATER_SET_LIMIT:
+		step->set = later_set(input);
+		step->quota = some_count(input);
+		step->reserved = some_count(input) % 64;
+		return true;
+	case LATER_SET_BY_TOKEN:
+		step->token = take(input) % 9;
+		return true;
+	case LATER_CAPACITY:
+	case LATER_RESERVE:
+	case LATER_UNRESERVE:
+		step->number = some_count(input);
+		return true;
+	case LATER_SPID_ATTACH:
+		step->spid = some_spid(input);
+		step->id = existing_id(input);
+		return true;
+	case LATER_SPID_FIND:
+		step->spid = some_spid(input);
+		step->set = later_set(input);
+		step->getter = take(input) % 3;
+		return true;
+	case LATER_HANDLE:
+		step->slot = take(input) % SEQUENCE_HANDLES;
+		step->set = take(input) % 2 ? later_set(input) : SET_NONE;
+		step->id = existing_id(input);
+		return true;
+	case LATER_FIND_HANDLE:
+	case LATER_GET_HANDLE:
+	case LATER_FREE_HANDLE:
+		step->slot = take(input) % SEQUENCE_HANDLES;
+		step->set = take(input) % 2 ? later_set(input) : SET_NONE;
+		step->getter = take(input) % 3;
+		return true;
+	case LATER_REGISTER_ALLOCATOR:
+		step->slot = take(input) % SEQUENCE_ALLOCATORS;
+		return true;
+	case LATER_UNREGISTER_ALLOCATOR:
+		step->slot = take(input) % SEQUENCE_ALLOCATORS;
+		step->number = take(input) % 3;
+		return true;
+	case LATER_REGISTER_NOTIFIER:
+		step->slot = take(input) % SEQUENCE_NOTIFIERS;
+		step->number = take(input) % 3;
+		step->set = take(input) % 2 ? later_set(input) : SET_NONE;
+		return true;
+	case LATER_UNREGISTER_NOTIFIER:
+		step->slot = take(input) % SEQUENCE_NOTIFIERS;
+		return true;
+	case LATER_ARM:
+		step->slot = take(input) % SEQUENCE_NOTIFIERS;
+		step->number = take(input) % ACTIONS;
+		step->max = take(input) % 4;
+		return true;
+	case LATER_NOTIFY:
+		step->number = take(input) % 4;
+		step->max = take(input);
+		step->id = existing_id(input);
+		return true;
+	case LATER_SNAPSHOT:
+		step->number = take16(input);
+		unlock_all(input);
+		return true;
+	case LATER_DUMP:
+		return true;
+	default:
+		step->id = existing_id(input);
+		return true;
+	}
+}
+
+static void decode_later(struct input *input)
+{
+	uint32_t byte = take(input);
+	enum later later = byte % 32 % LATERS;
+	struct step step = { .op = later_op(later) };
+
+	/* What a refused set call leaves differs: not where it may wait. */
+	if (byte >= 128)
+		step.fail_at = 1 + take(input) % 8;
+	if (step.fail_at == 8)
+		step.fail_at = FAIL_ALL;
+	if (decode_later_step(input, later, &step))
+		run(input, &step);
+}
+
 static void decode(struct input *input)
 {
-	enum code code = next_code(input);
+	uint32_t byte = take(input);
+	enum code code = code_of(byte);
 
+	if (byte == ESCAPE) {
+		decode_later(input);
+		return;
+	}
 	switch (code) {
 	case CODE_ALLOC:
 	case CODE_ALLOC_ANY:
@@ -1164,8 +1903,10 @@ static void decode_config(struct input *input, struct harness_config *config)
 					  UINT64_C(0xbf58476d1ce4e5b9),
 					  UINT64_C(1) << 40 };
 	static const size_t limits[] = { 0, 1, 3, 40 };
-	uint32_t universe = take_last(input) % 16;
+	uint32_t first = take_last(input), universe = first % 16;
 	uint32_t bits = take_last(input);
+	/* There is more, for what came later: see seeds.py. */
+	bool more = first / 16 == 14 && bits / 128;
 
 	config->flavour = bits % 4 == 1 ? IOASID_RCU_EPOCH :
 			  bits % 4 == 2 ? IOASID_RCU_QSBR :
@@ -1185,6 +1926,13 @@ static void decode_config(struct input *input, struct harness_config *config)
 	if (harness_rcu_ops && config->flavour == IOASID_RCU_EPOCH) {
 		config->flavour = IOASID_RCU_CUSTOM;
 		config->no_membarrier = config->own = false;
+	}
+	if (more) {
+		bits = take_last(input);
+		config->reuse = bits % 2 ? IOASID_REUSE_CYCLIC :
+					   IOASID_REUSE_LOWEST;
+		config->quarantine = bits / 2 % 2;
+		config->capacity = bits / 4;
 	}
 	if (universe < sizeof(universes) / sizeof(universes[0])) {
 		config->min = universes[universe].min;
@@ -1229,7 +1977,11 @@ static void make_side(struct side *side)
 		.flavour = config->flavour,
 		.memory = sequence_hooks(&side->memory, config->reserve),
 		.hash_seed = config->hash_seed,
+		.reuse = config->reuse,
+		.quarantine = config->quarantine,
+		.capacity = config->capacity,
 	};
+	const struct ioasid_space_config policy = space;
 	struct ioasid_stats stats;
 
 	harness.wrong_side = side;
@@ -1237,6 +1989,8 @@ static void make_side(struct side *side)
 		space.store = IOASID_STORE_CUSTOM;
 		space.store_ops = harness_store_ops;
 	}
+	if (harness_calls.configure)
+		harness_calls.configure(&space);
 	if (config->shared && side > harness.side)
 		side->rcu = harness.side[0].rcu;
 	else if (!config->own)
@@ -1261,8 +2015,14 @@ static void make_side(struct side *side)
 		CHECK(ioasid_rcu_thread_register(side->rcu) == 0);
 	side->set = calloc(config->sets, sizeof(*side->set));
 	CHECK(side->set);
-	model_init(&side->model, config->min, config->max, model_space_turns,
-		   side->space);
+	model_init(&side->model, config->min, config->max,
+		   model_space_generation, side->space);
+	model_configure(&side->model, &policy);
+	side->model.foreign = &foreign;
+	sequence_set_up(&side->actors, side->space);
+	side->actors.begin = on_begin;
+	side->actors.end = on_end;
+	side->actors.context = &side->model;
 	if (is_qsbr()) {
 		model_read_lock(&side->model);
 		sequence_enter(&side->deferred);
@@ -1283,6 +2043,8 @@ static void remove_side(struct side *side)
 		if (is_qsbr())
 			sequence_leave(&side->deferred);
 		CHECK(ioasid_space_destroy(side->space) == 0);
+		model_space_destroyed(&side->model);
+		EXPECT(!model_wrong(&side->model), "destroy: hand-back");
 		EXPECT(side->deferred.called == side->deferred.added,
 		       "destroy left callbacks");
 		for (uint32_t i = 0; i < config->sets; i++)
@@ -1315,6 +2077,8 @@ static void end_quarantine(struct side *side, struct id_list *list, bool last)
 
 	for (uint32_t i = 0; i < list->walk.count; i++) {
 		alloc.id = alloc.max = release.id = list->id[i];
+		alloc.answers = true;
+		alloc.answer = list->id[i];
 		if (run_side(side, &alloc)->ret) {
 			EXPECT(!last, "an ID stays in quarantine");
 			list->id[left++] = alloc.id;
@@ -1347,6 +2111,33 @@ static void end_quarantines(struct input *input)
 		free(lists[i].id);
 }
 
+static uint32_t number_of(const struct side *side, const struct ioasid_set *set)
+{
+	for (uint32_t i = 0; i < SEQUENCE_MADE; i++)
+		if (side->actors.made[i] == set)
+			return SET_MADE + i;
+	return (uint32_t)(set - side->set) + 1;
+}
+
+/* Without IDs no set may be refused its end, and all capacity is back. */
+static void end_sets(struct side *side)
+{
+	struct step step = { .op = STEP_UNRESERVE };
+	struct ioasid_stats stats;
+
+	step.number = side->model.stats.reserved;
+	run_side(side, &step);
+	step.op = STEP_SET_DESTROY;
+	while (side->model.sets) {
+		step.set = number_of(side, side->model.set[0].set);
+		EXPECT(!run_side(side, &step)->ret, "a set cannot end");
+		EXPECT(!model_wrong(&side->model), "a set's end: calls");
+	}
+	check(side);
+	ioasid_space_stats(side->space, &stats);
+	EXPECT(!stats.committed, "capacity is not back");
+}
+
 /* Frees every ID of every side, by the model that knows it. */
 static void drain(struct input *input)
 {
@@ -1356,6 +2147,10 @@ static void drain(struct input *input)
 	size_t at;
 
 	unlock_all(input);
+	for (uint32_t i = 0; i < SEQUENCE_NOTIFIERS && is_armed(); i++)
+		run(input, &(struct step){ .op = STEP_ARM,
+					   .slot = i,
+					   .number = ACTIONS });
 	for (size_t i = 0; i < SIDES; i++) {
 		side = &harness.side[i];
 		model = &side->model;
@@ -1374,6 +2169,9 @@ static void drain(struct input *input)
 		}
 	}
 	run_op(input, STEP_STATS);
+	for (size_t i = 0; i < SIDES; i++)
+		if (!harness.side[i].absent)
+			end_sets(&harness.side[i]);
 	end_quarantines(input);
 	run_op(input, STEP_BARRIER);
 	run_op(input, STEP_STATS);

@@ -15,6 +15,7 @@ _Noreturn void harness_failed(const char *file, int line, const char *what);
 			harness_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 
+#include "fuzz/calls.h"
 #include "fuzz/sequence.h"
 #include "test/model.h"
 
@@ -64,6 +65,32 @@ enum step_op {
 	STEP_DESTROY,
 	STEP_STATS,
 	STEP_TRIM,
+	STEP_SET_BIND,
+	STEP_SET_CREATE,
+	STEP_SET_DESTROY,
+	STEP_SET_LIMIT,
+	STEP_SET_FREE_ALL,
+	STEP_SET_BY_TOKEN,
+	STEP_SET_OF,
+	STEP_CAPACITY,
+	STEP_RESERVE,
+	STEP_UNRESERVE,
+	STEP_SPID_ATTACH,
+	STEP_SPID_DETACH,
+	STEP_SPID_OF,
+	STEP_SPID_FIND,
+	STEP_HANDLE,
+	STEP_FIND_HANDLE,
+	STEP_GET_HANDLE,
+	STEP_FREE_HANDLE,
+	STEP_REGISTER_ALLOCATOR,
+	STEP_UNREGISTER_ALLOCATOR,
+	STEP_REGISTER_NOTIFIER,
+	STEP_UNREGISTER_NOTIFIER,
+	STEP_ARM,
+	STEP_NOTIFY,
+	STEP_SNAPSHOT,
+	STEP_DUMP,
 	STEPS,
 };
 
@@ -76,16 +103,26 @@ enum step_getter {
 
 #define SET_NONE 0u
 #define SET_FOREIGN UINT32_MAX
+/* The first of those that the space made. */
+#define SET_MADE 0x10000u
 
 struct step {
 	enum step_op op;
-	/* SET_NONE, SET_FOREIGN or the number of a set, from 1 */
+	/* SET_NONE, SET_FOREIGN, SET_MADE on, or the number of a set, from 1 */
 	uint32_t set;
 	ioasid_t id, max;
 	uint32_t number;
 	enum step_getter getter;
 	/* the allocation that fails meanwhile; see sequence_fail() */
 	uint32_t fail_at;
+	/* which handle, made set, allocator or notifier */
+	uint32_t slot;
+	uint32_t name, token, quota, reserved;
+	ioasid_t spid;
+	/* of allocators, if there are */
+	bool answers;
+	ioasid_t answer;
+	uint32_t refusals;
 };
 
 struct step_result {
@@ -96,6 +133,9 @@ struct step_result {
 	ioasid_t id;
 	uint64_t value;
 	struct ioasid_stats stats;
+	/* of callbacks and notifiers; from the start */
+	uint32_t calls;
+	uint64_t sum;
 };
 
 struct log_entry {
@@ -115,6 +155,9 @@ struct harness_config {
 	uint64_t hash_seed;
 	/* the allocation that fails in a first create */
 	uint32_t create_fail;
+	enum ioasid_reuse reuse;
+	bool quarantine;
+	uint32_t capacity;
 };
 
 struct side {
@@ -128,6 +171,7 @@ struct side {
 	int create_ret;
 	struct ioasid_set *set;
 	struct model model;
+	struct sequence_actors actors;
 	struct sequence_deferred deferred;
 	/* bytes of the hooks that are not in the statistics */
 	size_t overhead;

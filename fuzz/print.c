@@ -12,9 +12,11 @@ static const char *error_name(int ret)
 		const char *name;
 	} names[] = {
 #define NAME(error) { error, "-" #error }
-		NAME(EACCES), NAME(EAGAIN), NAME(EBUSY),     NAME(EDEADLK),
-		NAME(EINVAL), NAME(ENFILE), NAME(ENOENT),    NAME(ENOMEM),
-		NAME(ENOSPC), NAME(EXDEV),  NAME(EOVERFLOW), NAME(E2BIG),
+		NAME(EACCES), NAME(EAGAIN), NAME(EBUSY),	NAME(EDEADLK),
+		NAME(EINVAL), NAME(ENFILE), NAME(ENOENT),	NAME(ENOMEM),
+		NAME(ENOSPC), NAME(EXDEV),  NAME(EOVERFLOW),	NAME(E2BIG),
+		NAME(EDQUOT), NAME(EEXIST), NAME(ENAMETOOLONG), NAME(ERANGE),
+		NAME(ESTALE),
 #undef NAME
 	};
 	static char number[16];
@@ -34,7 +36,11 @@ static const char *set_name(uint32_t set)
 		return "NULL";
 	if (set == SET_FOREIGN)
 		return "&foreign";
-	snprintf(text, sizeof(text), "&set[%" PRIu32 "]", set - 1);
+	if (set >= SET_MADE)
+		snprintf(text, sizeof(text), "actors.made[%" PRIu32 "]",
+			 set - SET_MADE);
+	else
+		snprintf(text, sizeof(text), "&set[%" PRIu32 "]", set - 1);
 	return text;
 }
 
@@ -86,6 +92,11 @@ static bool print_space_step(FILE *file, const struct step *step,
 
 	switch (step->op) {
 	case STEP_ALLOC:
+		if (step->answers)
+			fprintf(file,
+				"\tactors.answer = %" PRIu32
+				"u, actors.refusals = %" PRIu32 ";\n",
+				step->answer, step->refusals);
 		print_call(file, result,
 			   "ioasid_space_alloc(space, %s, %" PRIu32
 			   "u, %" PRIu32 "u, DATA(%" PRIu32 "u), &id)",
@@ -147,6 +158,191 @@ static bool print_space_step(FILE *file, const struct step *step,
 		return true;
 	case STEP_DESTROY:
 		print_call(file, result, "ioasid_space_destroy(space)");
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Calls of sets and capacity. */
+static bool print_set_step(FILE *file, const struct step *step,
+			   const struct step_result *result)
+{
+	const char *set = set_name(step->set);
+
+	switch (step->op) {
+	case STEP_SET_BIND:
+		print_call(file, result,
+			   "sequence_bind(space, %s, %" PRIu32 ", %" PRIu32
+			   ", %" PRIu32 "u, %" PRIu32 "u)",
+			   set, step->name, step->token, step->quota,
+			   step->reserved);
+		return true;
+	case STEP_SET_CREATE:
+		print_call(file, result,
+			   "sequence_create(space, &actors.made[%" PRIu32
+			   "], %" PRIu32 ", %" PRIu32 ", %" PRIu32 "u, %" PRIu32
+			   "u)",
+			   step->slot, step->name, step->token, step->quota,
+			   step->reserved);
+		return true;
+	case STEP_SET_DESTROY:
+		print_call(file, result, "ioasid_set_destroy(space, %s)", set);
+		if (step->set >= SET_MADE && result->done && !result->ret)
+			fprintf(file, "\t%s = NULL;\n", set);
+		return true;
+	case STEP_SET_LIMIT:
+		print_call(file, result,
+			   "ioasid_set_limit(space, %s, %" PRIu32 "u, %" PRIu32
+			   "u)",
+			   set, step->quota, step->reserved);
+		return true;
+	case STEP_SET_FREE_ALL:
+		print_call(file, result,
+			   "ioasid_set_free_all(space, %s, &count)", set);
+		if (result->done && !result->ret)
+			fprintf(file, "\tCHECK(count == %" PRIu64 "u);\n",
+				result->value);
+		return true;
+	case STEP_SET_BY_TOKEN:
+		print_call(file, result,
+			   "ioasid_set_by_token(space, DATA(%" PRIu32
+			   "), &found)",
+			   step->token);
+		return true;
+	case STEP_SET_OF:
+		print_call(file, result,
+			   "ioasid_set_of(space, %" PRIu32 "u, &found)",
+			   step->id);
+		return true;
+	case STEP_CAPACITY:
+	case STEP_RESERVE:
+	case STEP_UNRESERVE:
+		print_call(file, result, "ioasid_space_%s(space, %" PRIu32 "u)",
+			   step->op == STEP_CAPACITY ? "set_capacity" :
+			   step->op == STEP_RESERVE  ? "reserve" :
+						       "unreserve",
+			   step->number);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Calls of SPIDs and handles. */
+static bool print_name_step(FILE *file, const struct step *step,
+			    const struct step_result *result)
+{
+	const char *set = set_name(step->set);
+
+	switch (step->op) {
+	case STEP_SPID_ATTACH:
+		print_call(file, result,
+			   "ioasid_spid_attach(space, %" PRIu32 "u, %" PRIu32
+			   "u)",
+			   step->id, step->spid);
+		return true;
+	case STEP_SPID_DETACH:
+		print_call(file, result,
+			   "ioasid_spid_detach(space, %" PRIu32 "u)", step->id);
+		return true;
+	case STEP_SPID_OF:
+		print_call(file, result,
+			   "ioasid_spid_of(space, %" PRIu32 "u, &id)",
+			   step->id);
+		if (result->done && !result->ret)
+			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
+				result->id);
+		return true;
+	case STEP_SPID_FIND:
+		print_call(file, result,
+			   "ioasid_spid_find(space, %s, %" PRIu32
+			   "u, %s, &id, &data)",
+			   set, step->spid, getters[step->getter]);
+		if (result->done)
+			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
+				result->id);
+		return true;
+	case STEP_HANDLE:
+		print_call(file, result,
+			   "ioasid_space_handle(space, %s, %" PRIu32
+			   "u, &actors.handle[%" PRIu32 "])",
+			   set, step->id, step->slot);
+		return true;
+	case STEP_FIND_HANDLE:
+		print_call(file, result,
+			   "ioasid_space_find_handle(space, %s, actors.handle"
+			   "[%" PRIu32 "], %s, &data)",
+			   set, step->slot, getters[step->getter]);
+		return true;
+	case STEP_GET_HANDLE:
+		print_call(file, result,
+			   "ioasid_space_get_handle(space, %s, actors.handle"
+			   "[%" PRIu32 "])",
+			   set, step->slot);
+		return true;
+	case STEP_FREE_HANDLE:
+		print_call(file, result,
+			   "ioasid_space_free_handle(space, actors.handle"
+			   "[%" PRIu32 "])",
+			   step->slot);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Calls of allocators, notifiers and snapshots. */
+static bool print_actor_step(FILE *file, const struct step *step,
+			     const struct step_result *result)
+{
+	switch (step->op) {
+	case STEP_REGISTER_ALLOCATOR:
+		print_call(file, result,
+			   "ioasid_space_register_allocator(space, &actors"
+			   ".allocator[%" PRIu32 "].ops)",
+			   step->slot);
+		return true;
+	case STEP_UNREGISTER_ALLOCATOR:
+		print_call(file, result,
+			   "ioasid_space_unregister_allocator(space, &actors"
+			   ".allocator[%" PRIu32
+			   "].ops, (enum ioasid_unregister)%" PRIu32 ")",
+			   step->slot, step->number);
+		return true;
+	case STEP_REGISTER_NOTIFIER:
+		print_call(file, result,
+			   "sequence_register(&actors, %s, %" PRIu32
+			   ", %" PRIu32 ")",
+			   set_name(step->set), step->slot, step->number);
+		return true;
+	case STEP_UNREGISTER_NOTIFIER:
+		print_call(file, result,
+			   "ioasid_space_unregister_notifier(space, &actors"
+			   ".notifier[%" PRIu32 "].notifier)",
+			   step->slot);
+		return true;
+	case STEP_ARM:
+		fprintf(file,
+			"\tsequence_arm(&actors, %" PRIu32 ", %" PRIu32
+			", %" PRIu32 ");\n",
+			step->slot, step->number, step->max);
+		return true;
+	case STEP_NOTIFY:
+		print_call(file, result,
+			   "ioasid_space_notify(space, %" PRIu32
+			   "u, (enum ioasid_event)%" PRIu32 ", DATA(%" PRIu32
+			   "u))",
+			   step->id, step->number, step->max);
+		return true;
+	case STEP_SNAPSHOT:
+		fputs("\tsequence_migrate(space, &config, &actors);\n", file);
+		return true;
+	case STEP_DUMP:
+		fputs("\tcount = 0;\n"
+		      "\tioasid_space_dump(space, sequence_count_line, &count);"
+		      "\n",
+		      file);
 		return true;
 	default:
 		return false;
@@ -275,7 +471,20 @@ static bool ends_section(enum step_op op)
 {
 	return op == STEP_SYNCHRONIZE || op == STEP_BARRIER ||
 	       op == STEP_SET_DATA || op == STEP_QUIESCENT ||
-	       op == STEP_OFFLINE || op == STEP_ANONYMOUS;
+	       op == STEP_OFFLINE || op == STEP_ANONYMOUS ||
+	       op == STEP_SNAPSHOT;
+}
+
+/* What callbacks and notifiers were told from the start, if that is new. */
+static void print_calls(FILE *file, const struct step_result *result,
+			uint32_t *calls)
+{
+	if (result->done && result->calls != *calls)
+		fprintf(file,
+			"\tCHECK(actors.calls == %" PRIu32
+			" && actors.sum == UINT64_C(%" PRIu64 "));\n",
+			result->calls, result->sum);
+	*calls = result->calls;
 }
 
 static void print_step(FILE *file, const struct step *step,
@@ -283,16 +492,21 @@ static void print_step(FILE *file, const struct step *step,
 {
 	bool quiescent = harness.config.flavour == IOASID_RCU_QSBR &&
 			 ends_section(step->op);
+	/* There it is the other space's. */
+	bool fails = step->fail_at && step->op != STEP_SNAPSHOT;
 
 	if (quiescent)
 		fputs("\tsequence_leave(&deferred);\n", file);
-	if (step->fail_at)
+	if (fails)
 		fprintf(file, "\tsequence_fail(&memory, %" PRIu32 "u);\n",
 			step->fail_at);
 	if (!print_space_step(file, step, result) &&
+	    !print_set_step(file, step, result) &&
+	    !print_name_step(file, step, result) &&
+	    !print_actor_step(file, step, result) &&
 	    !print_many(file, step, result))
 		print_rcu_step(file, step, result, depth);
-	if (step->fail_at)
+	if (fails)
 		fputs("\tsequence_fail(&memory, 0);\n", file);
 	if (quiescent)
 		fputs("\tsequence_enter(&deferred);\n", file);
@@ -337,12 +551,20 @@ static void print_begin(FILE *file, const struct side *side)
 		"\t\t.flavour = IOASID_RCU_%s,\n"
 		"\t\t.memory = sequence_hooks(&memory, %s),\n"
 		"\t\t.hash_seed = UINT64_C(%" PRIu64 "),\n"
-		"\t};\n",
+		"\t\t.reuse = %s,\n"
+		"\t\t.quarantine = %s,\n"
+		"\t\t.capacity = %" PRIu32 ",\n"
+		"\t};\n"
+		"\tstatic struct sequence_actors actors;\n"
+		"\tstruct ioasid_set *found = NULL;\n",
 		config->sets, flavours[config->flavour],
 		config->no_membarrier ? "true" : "false", config->pending_limit,
 		config->min, config->max, stores[side->store],
 		flavours[config->flavour], config->reserve ? "true" : "false",
-		config->hash_seed);
+		config->hash_seed,
+		config->reuse == IOASID_REUSE_CYCLIC ? "IOASID_REUSE_CYCLIC" :
+						       "IOASID_REUSE_LOWEST",
+		config->quarantine ? "true" : "false", config->capacity);
 	fputs("\tstruct ioasid_space *space = NULL, *other;\n"
 	      "\tstruct ioasid_rcu *rcu = NULL;\n"
 	      "\tstruct sequence_walk walk = { 0, 0, 0, NULL };\n"
@@ -380,12 +602,25 @@ static void print_begin(FILE *file, const struct side *side)
 	if (side->create_ret)
 		return;
 	fputs("\tgetter_space = space;\n"
+	      "\tsequence_set_up(&actors, space);\n"
 	      "\trcu = ioasid_space_rcu(space);\n"
+	      "\tconfig.rcu = rcu;\n"
 	      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n",
 	      file);
 	if (config->flavour == IOASID_RCU_QSBR)
 		fputs("\tsequence_enter(&deferred);\n", file);
 	fputc('\n', file);
+}
+
+static uint32_t set_number(const struct side *side,
+			   const struct ioasid_set *set)
+{
+	if (!set)
+		return SET_NONE;
+	for (uint32_t i = 0; i < SEQUENCE_MADE; i++)
+		if (side->actors.made[i] == set)
+			return SET_MADE + i;
+	return (uint32_t)(set - side->set) + 1;
 }
 
 /* What the model says is there, where the store said otherwise. */
@@ -404,14 +639,11 @@ static void print_state(FILE *file, const struct side *side)
 			.ret = entry->state == MODEL_LIVE ? 0 : -ENOENT,
 			.value = (uintptr_t)entry->data,
 		};
-		uint32_t set = entry->set ?
-				       (uint32_t)(entry->set - side->set) + 1 :
-				       SET_NONE;
 
 		print_call(file, &result,
 			   "ioasid_space_find(space, %s, %" PRIu32
 			   "u, NULL, &data)",
-			   set_name(set), entry->id);
+			   set_name(set_number(side, entry->set)), entry->id);
 		check_data(file, &result);
 	}
 	model_for_each(model, NULL, 0, UINT32_MAX, sequence_visit, &walk);
@@ -429,7 +661,8 @@ static void print_end(FILE *file, const struct side *side)
 	if (harness.wrong)
 		fprintf(file, "\t/* %s */\n", harness.wrong);
 	fputs("\t(void)walk, (void)stats, (void)cookie, (void)count;\n"
-	      "\t(void)data, (void)ret, (void)set, (void)rcu_config;\n",
+	      "\t(void)data, (void)ret, (void)set, (void)rcu_config;\n"
+	      "\t(void)found, (void)actors;\n",
 	      file);
 	if (!side->create_ret)
 		fputs("\tCHECK(ioasid_space_destroy(space) == 0);\n", file);
@@ -444,12 +677,15 @@ static void print_end(FILE *file, const struct side *side)
 
 static void print_side(FILE *file, const struct side *side)
 {
-	uint32_t depth = 0;
+	uint32_t depth = 0, calls = 0;
 
 	print_begin(file, side);
-	for (size_t i = 0; i < side->count; i++)
-		print_step(file, &side->log[i].step, &side->log[i].result,
-			   &depth);
+	for (size_t i = 0; i < side->count; i++) {
+		const struct log_entry *entry = &side->log[i];
+
+		print_step(file, &entry->step, &entry->result, &depth);
+		print_calls(file, &entry->result, &calls);
+	}
 	while (depth) {
 		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
 		depth--;

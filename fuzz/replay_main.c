@@ -46,6 +46,8 @@ static void plant(const char *name)
 		harness_rcu_ops = &fault_rcu;
 		return;
 	}
+	if (fault_calls(name, &harness_calls))
+		return;
 	harness_store_ops = fault_store(name);
 	if (!harness_store_ops)
 		usage("no such fault");

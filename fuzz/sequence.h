@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ioasid/allocator.h>
+#include <ioasid/notifier.h>
+#include <ioasid/set.h>
+#include <ioasid/snapshot.h>
 #include <ioasid/space.h>
 
 #ifndef CHECK
@@ -280,6 +284,447 @@ static inline uint32_t sequence_put(struct ioasid_space *space, ioasid_t id,
 	for (*ret = 0; times-- && !*ret; done += !*ret)
 		*ret = ioasid_space_put(space, id);
 	return done;
+}
+
+/* Sets, allocators and notifiers of a sequence, and what these were told. */
+
+#define SEQUENCE_MADE 4
+#define SEQUENCE_HANDLES 16
+#define SEQUENCE_ALLOCATORS 4
+#define SEQUENCE_NOTIFIERS 3
+
+enum sequence_kind {
+	CALL_ASKED,
+	CALL_GIVEN,
+	CALL_TOLD,
+	CALL_DID,
+	CALL_RELEASED,
+};
+
+enum sequence_action {
+	ACTION_GET,
+	ACTION_FREE,
+	ACTION_ALLOC,
+	ACTION_UNREGISTER,
+	ACTION_BIND,
+	ACTIONS,
+};
+
+struct sequence_call {
+	enum sequence_kind kind;
+	/* allocator or notifier */
+	const void *whose;
+	uint32_t number;
+	ioasid_t min, max, id;
+	int ret;
+	enum sequence_action action;
+	struct ioasid_notice notice;
+};
+
+struct sequence_actors;
+
+struct sequence_allocator {
+	struct ioasid_allocator_ops ops;
+	struct sequence_actors *actors;
+};
+
+struct sequence_notifier {
+	struct ioasid_notifier notifier;
+	struct sequence_actors *actors;
+	/* done once, on such an event */
+	enum sequence_action action;
+	enum ioasid_event on;
+	bool armed;
+};
+
+struct sequence_actors {
+	struct ioasid_space *space;
+	struct ioasid_set *made[SEQUENCE_MADE];
+	ioasid_handle_t handle[SEQUENCE_HANDLES];
+	struct sequence_allocator allocator[SEQUENCE_ALLOCATORS];
+	/* what the next callbacks answer, after so many refusals */
+	ioasid_t answer;
+	uint32_t refusals;
+	struct sequence_notifier notifier[SEQUENCE_NOTIFIERS];
+	/* what was told so far */
+	uint32_t calls;
+	uint64_t sum;
+	/* Told of each call; of what notifiers do, before and after. */
+	size_t (*begin)(void *context, const struct sequence_call *call);
+	void (*end)(void *context, size_t at, const struct sequence_call *call);
+	void *context;
+};
+
+static inline void sequence_add(struct sequence_actors *actors, uint64_t number)
+{
+	actors->sum = (actors->sum ^ actors->sum >> 29 ^ number) *
+		      UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static inline size_t sequence_begin(struct sequence_actors *actors,
+				    const struct sequence_call *call)
+{
+	actors->calls++;
+	return actors->begin ? actors->begin(actors->context, call) : 0;
+}
+
+static inline void sequence_end(struct sequence_actors *actors, size_t at,
+				const struct sequence_call *call)
+{
+	sequence_add(actors, (uint64_t)call->kind << 32 | call->number);
+	sequence_add(actors, (uint64_t)call->min << 32 | call->max);
+	sequence_add(actors, (uint64_t)call->id << 32 | (uint32_t)call->ret);
+	sequence_add(actors,
+		     (uint64_t)call->notice.event << 32 | call->notice.spid);
+	sequence_add(actors, (uintptr_t)call->notice.data);
+	sequence_add(actors, (uintptr_t)call->notice.arg);
+	if (actors->end)
+		actors->end(actors->context, at, call);
+}
+
+static inline void sequence_called(struct sequence_actors *actors,
+				   const struct sequence_call *call)
+{
+	sequence_end(actors, sequence_begin(actors, call), call);
+}
+
+static inline uint32_t sequence_number(const struct sequence_allocator *of)
+{
+	return (uint32_t)(of - of->actors->allocator);
+}
+
+static inline ioasid_t sequence_ask(ioasid_t min, ioasid_t max, void *data)
+{
+	struct sequence_allocator *allocator = data;
+	struct sequence_actors *actors = allocator->actors;
+	struct sequence_call call = { .kind = CALL_ASKED,
+				      .whose = &allocator->ops,
+				      .number = sequence_number(allocator),
+				      .min = min,
+				      .max = max,
+				      .id = actors->answer };
+	void *found;
+
+	CHECK(ioasid_space_set_data(actors->space, min, NULL) != 0);
+	call.ret = ioasid_space_find(actors->space, NULL, min, NULL, &found);
+	if (actors->refusals) {
+		actors->refusals--;
+		call.id = INVALID_IOASID;
+	}
+	sequence_called(actors, &call);
+	return call.id;
+}
+
+static inline void sequence_take_back(ioasid_t id, void *data)
+{
+	struct sequence_allocator *allocator = data;
+	struct sequence_actors *actors = allocator->actors;
+	struct sequence_call call = { .kind = CALL_GIVEN,
+				      .whose = &allocator->ops,
+				      .number = sequence_number(allocator),
+				      .id = id };
+	void *found;
+
+	call.ret = ioasid_space_find(actors->space, NULL, id, NULL, &found);
+	sequence_called(actors, &call);
+}
+
+/* The same in another function: another source. */
+static inline ioasid_t sequence_ask_other(ioasid_t min, ioasid_t max,
+					  void *data)
+{
+	return sequence_ask(min, max, data);
+}
+
+static inline void sequence_allocator_released(struct ioasid_allocator_ops *ops)
+{
+	struct sequence_allocator *of = (struct sequence_allocator *)ops;
+	struct sequence_call call = { .kind = CALL_RELEASED,
+				      .whose = ops,
+				      .number = sequence_number(of) };
+
+	sequence_called(of->actors, &call);
+}
+
+static inline void sequence_act(struct sequence_notifier *of, ioasid_t id)
+{
+	struct sequence_actors *actors = of->actors;
+	struct ioasid_space *space = actors->space;
+	struct sequence_call call = {
+		.kind = CALL_DID,
+		.whose = &of->notifier,
+		.number = (uint32_t)(of - actors->notifier),
+		.action = of->action,
+		.id = id,
+		.max = UINT32_MAX,
+	};
+	size_t at = sequence_begin(actors, &call);
+
+	switch (of->action) {
+	case ACTION_GET:
+		call.ret = ioasid_space_get(space, NULL, id);
+		break;
+	case ACTION_FREE:
+		call.ret = ioasid_space_free(space, id);
+		break;
+	case ACTION_ALLOC:
+		call.id = INVALID_IOASID;
+		call.ret = ioasid_space_alloc(space, NULL, call.min, call.max,
+					      NULL, &call.id);
+		break;
+	case ACTION_UNREGISTER:
+		call.ret =
+			ioasid_space_unregister_notifier(space, &of->notifier);
+		break;
+	default:
+		call.ret =
+			ioasid_space_notify(space, id, IOASID_EVENT_BIND, NULL);
+		break;
+	}
+	sequence_end(actors, at, &call);
+}
+
+static inline void sequence_told(struct ioasid_notifier *notifier,
+				 const struct ioasid_notice *notice)
+{
+	struct sequence_notifier *of = (struct sequence_notifier *)notifier;
+	struct sequence_call call = {
+		.kind = CALL_TOLD,
+		.whose = notifier,
+		.number = (uint32_t)(of - of->actors->notifier),
+		.id = ioasid_handle_id(notice->handle),
+		.notice = *notice,
+	};
+
+	sequence_called(of->actors, &call);
+	if (!of->armed || of->on != notice->event)
+		return;
+	of->armed = false;
+	sequence_act(of, call.id);
+}
+
+static inline void sequence_notifier_released(struct ioasid_notifier *notifier)
+{
+	struct sequence_notifier *of = (struct sequence_notifier *)notifier;
+	struct sequence_call call = {
+		.kind = CALL_RELEASED,
+		.whose = notifier,
+		.number = (uint32_t)(of - of->actors->notifier)
+	};
+
+	sequence_called(of->actors, &call);
+}
+
+static inline void sequence_set_up(struct sequence_actors *actors,
+				   struct ioasid_space *space)
+{
+	memset(actors, 0, sizeof(*actors));
+	actors->space = space;
+	for (uint32_t i = 0; i < SEQUENCE_ALLOCATORS; i++) {
+		struct sequence_allocator *of = &actors->allocator[i];
+
+		of->actors = actors;
+		of->ops.alloc = i < 2 ? sequence_ask : sequence_ask_other;
+		of->ops.free = sequence_take_back;
+		of->ops.pdata = of;
+		if (i % 2)
+			of->ops.release = sequence_allocator_released;
+	}
+}
+
+static inline int sequence_register(struct sequence_actors *actors,
+				    struct ioasid_set *set, uint32_t number,
+				    int priority)
+{
+	struct sequence_notifier *of = &actors->notifier[number];
+
+	if (!of->notifier.space) {
+		memset(of, 0, sizeof(*of));
+		of->actors = actors;
+		of->notifier.notify = sequence_told;
+		of->notifier.release = sequence_notifier_released;
+		of->notifier.priority = priority;
+	}
+	return ioasid_space_register_notifier(actors->space, set,
+					      &of->notifier);
+}
+
+static inline void sequence_arm(struct sequence_actors *actors, uint32_t number,
+				uint32_t action, uint32_t event)
+{
+	struct sequence_notifier *of = &actors->notifier[number];
+
+	of->armed = action < ACTIONS;
+	of->action = (enum sequence_action)action;
+	of->on = (enum ioasid_event)event;
+}
+
+/* @name is its length + 1, 0: none. */
+static inline struct ioasid_set_config
+sequence_config(char text[64], uint32_t name, uint32_t token, uint32_t quota,
+		uint32_t reserved)
+{
+	struct ioasid_set_config config = { .token = DATA(token),
+					    .quota = quota,
+					    .reserved = reserved };
+
+	memset(text, 'n', 64);
+	if (name)
+		text[name - 1] = '\0';
+	config.name = name ? text : NULL;
+	return config;
+}
+
+static inline int sequence_bind(struct ioasid_space *space,
+				struct ioasid_set *set, uint32_t name,
+				uint32_t token, uint32_t quota,
+				uint32_t reserved)
+{
+	char text[64];
+	struct ioasid_set_config config =
+		sequence_config(text, name, token, quota, reserved);
+
+	return ioasid_set_bind(space, set, &config);
+}
+
+static inline int sequence_create(struct ioasid_space *space,
+				  struct ioasid_set **set, uint32_t name,
+				  uint32_t token, uint32_t quota,
+				  uint32_t reserved)
+{
+	char text[64];
+	struct ioasid_set_config config =
+		sequence_config(text, name, token, quota, reserved);
+
+	return ioasid_set_create(space, &config, set);
+}
+
+/* Snapshots: pointers as they are. */
+
+static inline uint64_t sequence_encode(void *context, ioasid_t id, void *data)
+{
+	(void)context;
+	(void)id;
+	return (uintptr_t)data;
+}
+
+static inline int sequence_decode(void *context, ioasid_t id, uint64_t number,
+				  void **data)
+{
+	(void)context;
+	(void)id;
+	*data = DATA(number);
+	return 0;
+}
+
+static inline uint64_t sequence_encode_token(void *context, void *token)
+{
+	return sequence_encode(context, 0, token);
+}
+
+static inline int sequence_decode_token(void *context, uint64_t number,
+					void **token)
+{
+	return sequence_decode(context, 0, number, token);
+}
+
+static const struct ioasid_codec sequence_codec = {
+	.encode = sequence_encode,
+	.decode = sequence_decode,
+	.encode_token = sequence_encode_token,
+	.decode_token = sequence_decode_token,
+};
+
+/* The bytes, to be freed. */
+static inline uint8_t *sequence_snapshot(struct ioasid_space *space,
+					 size_t *size)
+{
+	uint8_t *bytes;
+	size_t needed = 0;
+
+	CHECK(ioasid_space_snapshot(space, &sequence_codec, NULL, 0, size) ==
+	      -ENOBUFS);
+	bytes = malloc(*size);
+	CHECK(bytes);
+	CHECK(ioasid_space_snapshot(space, &sequence_codec, bytes, *size,
+				    &needed) == 0);
+	CHECK(needed == *size);
+	return bytes;
+}
+
+/*
+ * All but the latest generation and the checksum over it: where generations are
+ * spread over more than half of their circle, which is the latest depends on
+ * where one begins.
+ */
+static inline bool sequence_same_snapshot(const uint8_t *a, const uint8_t *b,
+					  size_t size)
+{
+	return !memcmp(a, b, 12) && !memcmp(a + 16, b + 16, 20) &&
+	       !memcmp(a + 40, b + 40, size - 40);
+}
+
+/*
+ * A copy of @size bytes of a snapshot, with the byte at @at changed, is
+ * restored. @at == SIZE_MAX: none is.
+ */
+static inline int sequence_restore(struct ioasid_space *space,
+				   const uint8_t *bytes, size_t size, size_t at,
+				   uint8_t change)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+	int ret;
+
+	CHECK(copy);
+	memcpy(copy, bytes, size);
+	if (at != SIZE_MAX)
+		copy[at] ^= change;
+	ret = ioasid_space_restore(space, &sequence_codec, copy, size);
+	free(copy);
+	return ret;
+}
+
+static inline void sequence_count_line(const char *line, void *arg)
+{
+	CHECK(!strchr(line, '\n'));
+	++*(uint32_t *)arg;
+}
+
+/* The space and its snapshot restored in another say the same. */
+static inline void sequence_migrate(struct ioasid_space *space,
+				    const struct ioasid_space_config *config,
+				    struct sequence_actors *actors)
+{
+	struct ioasid_space *other = NULL;
+	struct ioasid_stats stats;
+	size_t size, again_size;
+	uint8_t *bytes = sequence_snapshot(space, &size), *again;
+	uint32_t calls = actors->calls;
+	uint64_t sum = actors->sum;
+	int ret;
+
+	ioasid_space_stats(space, &stats);
+	CHECK(ioasid_space_create(config, &other) == 0);
+	CHECK(ioasid_space_set_capacity(other, stats.capacity) == 0);
+	CHECK(sequence_restore(other, bytes, size, size / 2, 1) == -EBADMSG);
+	CHECK(sequence_restore(other, bytes, size - 1, SIZE_MAX, 0) ==
+	      -EBADMSG);
+	ret = sequence_restore(other, bytes, size, SIZE_MAX, 0);
+	if (ret == -ENODEV) {
+		CHECK(ioasid_space_register_allocator(
+			      other, &actors->allocator[0].ops) == 0);
+		ret = sequence_restore(other, bytes, size, SIZE_MAX, 0);
+	}
+	CHECK(ret == 0);
+	CHECK(ioasid_space_validate(other, NULL));
+	again = sequence_snapshot(other, &again_size);
+	CHECK(again_size == size);
+	free(again);
+	free(bytes);
+	CHECK(ioasid_space_destroy(other) == 0);
+	/* What was handed back is no affair of the first space. */
+	actors->calls = calls;
+	actors->sum = sum;
 }
 
 /*

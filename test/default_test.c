@@ -48,6 +48,9 @@ static void find_before_use(void **state)
 	assert_null(ioasid_load_acquire(&ioasid_default));
 	expect_error(ioasid_find(NULL, 0, NULL), -ENOENT);
 	expect_error(ioasid_find(&a, INVALID_IOASID, NULL), -ENOENT);
+	assert_int_equal(ioasid_get(0), -ENOENT);
+	assert_int_equal(ioasid_get(INVALID_IOASID), -ENOENT);
+	assert_false(ioasid_put(0));
 	assert_null(ioasid_load_acquire(&ioasid_default));
 }
 
@@ -217,6 +220,104 @@ static void set_data(void **state)
 	assert_int_equal(ioasid_set_data(INVALID_IOASID, NULL), -ENOENT);
 }
 
+/* Callers of Linux 5.11 to 5.18: the one who allocates puts as the others do. */
+static void get_and_put(void **state)
+{
+	ioasid_t id = ioasid_alloc(&a, 10, 20, &objects[5]);
+	uint64_t frees = stats().frees, unknown = stats().free_unknown;
+
+	(void)state;
+	assert_int_equal(id, 10);
+	assert_int_equal(ioasid_get(id), 0);
+	assert_int_equal(ioasid_get(id), 0);
+	assert_false(ioasid_put(id));
+	assert_false(ioasid_put(id));
+	assert_ptr_equal(ioasid_find(&a, id, NULL), &objects[5]);
+	/* The owner's last: nobody calls free. */
+	assert_true(ioasid_put(id));
+	expect_error(ioasid_find(&a, id, NULL), -ENOENT);
+	assert_false(ioasid_put(id));
+	assert_int_equal(ioasid_get(id), -ENOENT);
+	/* In any order: whoever is last frees it. */
+	assert_int_equal(ioasid_alloc(&a, 10, 20, &objects[5]), id);
+	assert_int_equal(ioasid_get(id), 0);
+	assert_false(ioasid_put(id));
+	assert_ptr_equal(ioasid_find(NULL, id, NULL), &objects[5]);
+	assert_int_equal(ioasid_alloc(&a, 10, 20, NULL), id + 1);
+	assert_true(ioasid_put(id));
+	assert_true(ioasid_put(id + 1));
+	assert_int_equal(stats().frees, frees + 3);
+	assert_int_equal(stats().free_unknown, unknown);
+	assert_int_equal(stats().live, 0);
+	assert_int_equal(ioasid_get(INVALID_IOASID), -ENOENT);
+	assert_false(ioasid_put(INVALID_IOASID));
+}
+
+/* Those of before: free ends the life, whoever else holds the ID. */
+static void free_with_references(void **state)
+{
+	ioasid_t id = ioasid_alloc(&a, 10, 20, &objects[6]);
+	uint64_t unknown = stats().free_unknown;
+
+	(void)state;
+	assert_int_equal(id, 10);
+	assert_int_equal(ioasid_get(id), 0);
+	ioasid_free(id);
+	expect_error(ioasid_find(NULL, id, NULL), -ENOENT);
+	assert_int_equal(ioasid_get(id), -EBUSY);
+	assert_int_equal(ioasid_set_data(id, NULL), -ENOENT);
+	assert_int_equal(stats().pending, 1);
+	/* Not handed out before the other is through. */
+	assert_int_equal(ioasid_alloc(NULL, 10, 10, NULL), INVALID_IOASID);
+	ioasid_free(id);
+	assert_int_equal(stats().free_unknown, unknown + 1);
+	assert_true(ioasid_put(id));
+	assert_int_equal(ioasid_alloc(NULL, 10, 10, NULL), id);
+	ioasid_free(id);
+	assert_false(ioasid_put(id));
+	assert_int_equal(stats().pending, 0);
+	assert_int_equal(stats().live, 0);
+}
+
+static void too_many_references(void **state)
+{
+	ioasid_t id = ioasid_alloc(NULL, 10, 20, NULL);
+	uint32_t n;
+
+	(void)state;
+	for (n = 1; n < IOASID_REFS_MAX; n++)
+		assert_int_equal(ioasid_get(id), 0);
+	assert_int_equal(ioasid_get(id), -EOVERFLOW);
+	for (n = 1; n < IOASID_REFS_MAX; n++)
+		assert_false(ioasid_put(id));
+	assert_true(ioasid_put(id));
+	assert_int_equal(stats().live, 0);
+}
+
+/* Sets of the default space may be made and limited beforehand. */
+static void sets(void **state)
+{
+	const struct ioasid_set_config config = { "few", &objects[7], 2, 1 };
+	static DECLARE_IOASID_SET(few);
+	struct ioasid_set *found;
+
+	(void)state;
+	assert_int_equal(ioasid_set_bind(ioasid_default_space(), &few, &config),
+			 0);
+	assert_int_equal(ioasid_alloc(&few, 30, 40, NULL), 30);
+	assert_int_equal(ioasid_alloc(&few, 30, 40, NULL), 31);
+	assert_int_equal(ioasid_alloc(&few, 30, 40, NULL), INVALID_IOASID);
+	assert_int_equal(ioasid_set_by_token(ioasid_default_space(),
+					     &objects[7], &found),
+			 0);
+	assert_ptr_equal(found, &few);
+	expect_error(ioasid_find(&a, 30, NULL), -EACCES);
+	assert_int_equal(
+		ioasid_set_free_all(ioasid_default_space(), &few, NULL), 0);
+	assert_int_equal(ioasid_set_destroy(ioasid_default_space(), &few), 0);
+	assert_true(ioasid_space_validate(ioasid_default_space(), NULL));
+}
+
 /* The other process: made as configured. */
 static struct test_memory memory;
 
@@ -244,6 +345,12 @@ static void configure(void **state)
 	bad.min = 0;
 	bad.max = UINT32_MAX;
 	assert_int_equal(ioasid_default_configure(&bad), -E2BIG);
+	bad = config;
+	bad.name = "of more than thirty-one characters";
+	assert_int_equal(ioasid_default_configure(&bad), -ENAMETOOLONG);
+	bad = config;
+	bad.reuse = (enum ioasid_reuse)7;
+	assert_int_equal(ioasid_default_configure(&bad), -EINVAL);
 	memory.fail_all = true;
 	bad = config;
 	bad.min = 106;
@@ -259,6 +366,8 @@ static void no_memory_at_first(void **state)
 			 INVALID_IOASID);
 	assert_null(ioasid_default_space());
 	assert_int_equal(ioasid_set_data(100, NULL), -ENOMEM);
+	assert_int_equal(ioasid_get(100), -ENOENT);
+	assert_false(ioasid_put(100));
 	expect_error(ioasid_find(NULL, 100, NULL), -ENOENT);
 	ioasid_free(100);
 	memory.fail_all = false;
@@ -387,6 +496,10 @@ static int run_default(void)
 		cmocka_unit_test(unknown_free),
 		cmocka_unit_test(find_and_getter),
 		cmocka_unit_test(set_data),
+		cmocka_unit_test(get_and_put),
+		cmocka_unit_test(free_with_references),
+		cmocka_unit_test(too_many_references),
+		cmocka_unit_test(sets),
 	};
 
 	return cmocka_run_group_tests_name("default", tests, NULL, NULL);

@@ -9,6 +9,8 @@
 
 static DECLARE_IOASID_SET(set);
 
+static struct ioasid_allocator_ops ops;
+
 static int called;
 
 static bool getter(void *data)
@@ -35,5 +37,10 @@ int main(void)
 	EXPECT(ioasid_find(NULL, 0, NULL) == NULL);
 	EXPECT(called == 0);
 	EXPECT(ioasid_set_data(0, &object) == -ENODEV);
+	EXPECT(ioasid_get(0) == -ENODEV);
+	EXPECT(!ioasid_put(0));
+	EXPECT(ioasid_register_allocator(&ops) == -ENODEV);
+	EXPECT(ioasid_register_allocator(NULL) == -ENODEV);
+	EXPECT(ioasid_unregister_allocator(&ops) == -ENODEV);
 	return failed;
 }

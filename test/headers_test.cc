@@ -3,11 +3,15 @@
 // and linked with the C library. layers_test checks that none is left out.
 #include <cstdio>
 
+#include <ioasid/allocator.h>
 #include <ioasid/atomic.h>
 #include <ioasid/ioasid.h>
+#include <ioasid/notifier.h>
 #include <ioasid/platform.h>
 #include <ioasid/rcu.h>
+#include <ioasid/set.h>
 #include <ioasid/slot.h>
+#include <ioasid/snapshot.h>
 #include <ioasid/space.h>
 #include <ioasid/store.h>
 
@@ -48,22 +52,32 @@ static void slots()
 {
 	ioasid_slot slot = { { nullptr }, { 0 } };
 	ioasid_slot other = { { nullptr }, { 0 } };
-	bool was_live = false;
+	ioasid_state_t before = 0;
 	void *data = nullptr;
 
 	ioasid_slot_publish(&slot, &object, 3);
-	EXPECT(ioasid_slot_read(&slot, 3, &data) == 0 && data == &object);
-	EXPECT(ioasid_slot_get(&slot, 3) == 0);
+	EXPECT(ioasid_slot_read(&slot, 3, 1, &data) == 0 && data == &object);
+	EXPECT(ioasid_slot_read(&slot, 3, 2, &data) == -ESTALE);
+	EXPECT(ioasid_slot_get(&slot, 3, IOASID_GENERATION_ANY) == 0);
 	ioasid_slot_move(&slot, &other);
-	EXPECT(ioasid_slot_read(&slot, 3, &data) == -EAGAIN);
-	EXPECT(ioasid_slot_free(&other) == 1);
-	EXPECT(ioasid_slot_put(&other, &was_live) == 0 && !was_live);
+	EXPECT(ioasid_slot_read(&slot, 3, 1, &data) == -EAGAIN);
+	EXPECT(ioasid_slot_free(&other, true) == 1);
+	EXPECT(ioasid_slot_put(&other, &before) == 0);
+	EXPECT(before == ioasid_state_make(1, 3, 1, false));
+	ioasid_slot_publish(&other, &object, 3);
+	EXPECT(ioasid_slot_put(&other, &before) == 0);
+	EXPECT(ioasid_slot_get(&other, 3, 2) == -EBUSY);
+	ioasid_slot_hold(&other, 3);
+	EXPECT(ioasid_slot_hide(&other) == -EBUSY);
+	ioasid_slot_vacate(&other);
+	EXPECT(ioasid_slot_hide(&other) == -ENOENT);
 }
 
 static void spaces(ioasid_store_kind kind)
 {
 	ioasid_space_config config = ioasid_space_config();
 	ioasid_space *space = nullptr;
+	ioasid_handle_t handle = 0;
 	void *data = nullptr;
 	ioasid_t id;
 
@@ -82,6 +96,17 @@ static void spaces(ioasid_store_kind kind)
 	ioasid_rcu_read_unlock(rcu);
 	EXPECT(ioasid_space_find(space, &set, id, accept, &data) == 0);
 	EXPECT(data == &object);
+	EXPECT(ioasid_space_handle(space, &set, id, &handle) == 0);
+	EXPECT(ioasid_handle_id(handle) == id);
+	const uint32_t generation = ioasid_handle_generation(handle);
+	EXPECT(generation != IOASID_GENERATION_ANY);
+	EXPECT(ioasid_space_find_handle(space, &set, handle, accept, &data) ==
+	       0);
+	EXPECT(data == &object);
+	ioasid_rcu_read_lock(rcu);
+	EXPECT(ioasid_space_find_handle_rcu(space, &set, handle, &data) == 0);
+	EXPECT(ioasid_space_find_use(space, &set, id, generation, &data) == 0);
+	ioasid_rcu_read_unlock(rcu);
 	const ioasid_store *store = &space->store;
 	if (kind == IOASID_STORE_BITMAP) {
 		EXPECT(ioasid_bitmap_find(store, id));

@@ -10,6 +10,7 @@ rank() {
 	local i name=$1
 	[[ $name == atomic ]] && name=platform
 	[[ $name == inline ]] && name=ioasid
+	[[ $name =~ ^(allocator|notifier|set|snapshot)$ ]] && name=space
 	for i in "${!layers[@]}"; do
 		[[ ${layers[i]} == "$name" ]] && echo "$i" && return
 	done
@@ -89,6 +90,9 @@ plant core/rcu/a.c '<ioasid/store.h>'
 plant core/store/a.c '"../space/internal.h"'
 plant core/platform/a.c '<stdatomic.h>'
 plant core/space/a.c '<ioasid/ioasid.h>'
+plant core/store/a.c '<ioasid/set.h>'
+plant include/ioasid/store.h '<ioasid/notifier.h>'
+plant include/ioasid/notifier.h '<ioasid/ioasid.h>'
 plant include/ioasid/slot.h '<ioasid/space.h>'
 expect symbol "$(echo '0 T rogue' | check_symbols)"
 printf 'inline int\nioasid_planted(void)\n' >"$tmp/planted.h"

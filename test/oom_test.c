@@ -7,12 +7,15 @@
 #include "test/fixture.h"
 #include "test/model.h"
 
-enum { IDS = TEST_SANITIZED ? 120 : 240, SETS = 12 };
+enum { IDS = TEST_SANITIZED ? 120 : 240, SETS = 12, MADE = 4 };
 
 struct scenario {
 	struct fixture *fixture;
 	struct model model;
-	struct ioasid_set set[SETS];
+	struct ioasid_set set[SETS], *made[MADE];
+	struct ioasid_allocator_ops ops[1];
+	/* the next ID an allocator gives */
+	ioasid_t next;
 	/* from the failure on all fail */
 	bool for_good;
 	unsigned int refused;
@@ -37,23 +40,52 @@ static void compare(struct scenario *scenario)
 		fail_msg("%s", wrong);
 }
 
+/* Of calls that give 0 or -ENOMEM, or what @expected says. True: -ENOMEM. */
+static bool refused(struct scenario *scenario, uint64_t before, int ret)
+{
+	if (ret != -ENOMEM) {
+		failed_since(scenario, before);
+		return false;
+	}
+	assert_true(failed_since(scenario, before));
+	scenario->refused++;
+	compare(scenario);
+	return true;
+}
+
+static void expect(struct scenario *scenario, int ret, int expected)
+{
+	const char *wrong;
+
+	assert_int_equal(ret, expected);
+	wrong = model_wrong(&scenario->model);
+	if (wrong)
+		fail_msg("%s", wrong);
+}
+
 /* True if it failed. */
 static bool give(struct scenario *scenario, ioasid_t min, ioasid_t max)
 {
 	struct test_memory *memory = &scenario->fixture->memory;
 	struct ioasid_set *set = &scenario->set[min % SETS];
+	struct ioasid_set *made = scenario->made[min % MADE];
 	uint64_t before = memory->failed;
 	void *data = (void *)(uintptr_t)(min + 1);
 	ioasid_t id = INVALID_IOASID;
 	const char *wrong;
-	int ret = ioasid_space_alloc(scenario->fixture->space, set, min, max,
-				     data, &id);
+	int ret;
+
+	if (made && model_set(&scenario->model, made))
+		set = made;
+	ret = ioasid_space_alloc(scenario->fixture->space, set, min, max, data,
+				 &id);
 
 	if (ret == -ENOMEM) {
 		assert_true(failed_since(scenario, before));
 		assert_int_equal(id, INVALID_IOASID);
-		scenario->model.stats.alloc_failed++;
+		model_alloc_nomem(&scenario->model);
 		scenario->refused++;
+		expect(scenario, 0, 0);
 		compare(scenario);
 		return true;
 	}
@@ -61,13 +93,15 @@ static bool give(struct scenario *scenario, ioasid_t min, ioasid_t max)
 	wrong = model_alloc(&scenario->model, set, min, max, data, ret, id);
 	if (wrong)
 		fail_msg("%s", wrong);
+	expect(scenario, 0, 0);
 	return false;
 }
 
 static void take(struct scenario *scenario, ioasid_t id)
 {
-	assert_int_equal(ioasid_space_free(scenario->fixture->space, id),
-			 model_free(&scenario->model, id));
+	int ret = ioasid_space_free(scenario->fixture->space, id);
+
+	expect(scenario, ret, model_free(&scenario->model, id));
 }
 
 static int count(ioasid_t id, void *data, void *arg)
@@ -116,6 +150,254 @@ static void calls(struct scenario *scenario)
 	compare(scenario);
 }
 
+/* Sets, SPIDs, allocators, notifiers, snapshots */
+
+static ioasid_t ask(ioasid_t min, ioasid_t max, void *data)
+{
+	struct scenario *scenario = data;
+	struct model_call call = { .kind = MODEL_ASKED,
+				   .whose = &scenario->ops[0],
+				   .min = min,
+				   .max = max,
+				   .id = scenario->next++ };
+
+	model_called(&scenario->model, &call);
+	return call.id;
+}
+
+static void give_back(ioasid_t id, void *data)
+{
+	struct scenario *scenario = data;
+	struct model_call call = { .kind = MODEL_GIVEN,
+				   .whose = &scenario->ops[0],
+				   .id = id };
+	void *found;
+
+	call.ret = ioasid_space_find(scenario->fixture->space, NULL, id, NULL,
+				     &found);
+	model_called(&scenario->model, &call);
+}
+
+struct teller {
+	struct ioasid_notifier notifier;
+	struct scenario *scenario;
+	/* frees what is handed out, once */
+	bool armed;
+};
+
+static void told(struct ioasid_notifier *notifier,
+		 const struct ioasid_notice *notice)
+{
+	struct teller *teller = (struct teller *)notifier;
+	struct scenario *scenario = teller->scenario;
+	struct model_call call = { .kind = MODEL_TOLD,
+				   .whose = notifier,
+				   .notice = *notice };
+
+	model_called(&scenario->model, &call);
+	if (!teller->armed || notice->event != IOASID_EVENT_ALLOC)
+		return;
+	teller->armed = false;
+	call.kind = MODEL_DID;
+	call.action = MODEL_FREE;
+	call.id = ioasid_handle_id(notice->handle);
+	call.ret = ioasid_space_free(scenario->fixture->space, call.id);
+	model_called(&scenario->model, &call);
+}
+
+static bool make_sets(struct scenario *scenario)
+{
+	struct ioasid_space *space = scenario->fixture->space;
+	struct test_memory *memory = &scenario->fixture->memory;
+	struct ioasid_set_config config = { .name = "made",
+					    .quota = 12,
+					    .reserved = 3 };
+	uint64_t before;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < MADE; i++) {
+		config.token = &scenario->made[i];
+		before = memory->failed;
+		ret = ioasid_set_create(space, &config, &scenario->made[i]);
+		if (!refused(scenario, before, ret))
+			expect(scenario, ret,
+			       model_set_bind(&scenario->model,
+					      scenario->made[i], &config, ret));
+	}
+	config.token = NULL;
+	before = memory->failed;
+	ret = ioasid_set_bind(space, &scenario->set[0], &config);
+	if (!refused(scenario, before, ret))
+		expect(scenario, ret,
+		       model_set_bind(&scenario->model, &scenario->set[0],
+				      &config, ret));
+	return scenario->model.sets == MADE + 1;
+}
+
+static void name_ids(struct scenario *scenario)
+{
+	struct ioasid_space *space = scenario->fixture->space;
+	struct test_memory *memory = &scenario->fixture->memory;
+	size_t i;
+
+	for (i = 0; i < scenario->model.count; i++) {
+		ioasid_t id = scenario->model.entry[i].id;
+		uint64_t before = memory->failed;
+		int ret = ioasid_spid_attach(space, id, 1000 - id);
+
+		if (!refused(scenario, before, ret))
+			expect(scenario, ret,
+			       model_spid_attach(&scenario->model, id,
+						 1000 - id, ret));
+	}
+	compare(scenario);
+}
+
+static void tell(struct scenario *scenario)
+{
+	struct ioasid_space *space = scenario->fixture->space;
+	struct test_memory *memory = &scenario->fixture->memory;
+	struct teller teller[] = {
+		{ { .notify = told, .priority = 1 }, scenario, true },
+		{ { .notify = told }, scenario, true },
+	};
+	struct ioasid_set *sets[] = { &scenario->set[1], NULL };
+	uint64_t before;
+	ioasid_t i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(teller); i++) {
+		before = memory->failed;
+		ret = ioasid_space_register_notifier(space, sets[i],
+						     &teller[i].notifier);
+		if (!refused(scenario, before, ret))
+			expect(scenario, ret,
+			       model_register_notifier(&scenario->model,
+						       sets[i],
+						       &teller[i].notifier));
+	}
+	for (i = 0; i < 24; i++)
+		give(scenario, i, INVALID_IOASID);
+	for (i = 0; i < 24; i += 3)
+		take(scenario, i);
+	compare(scenario);
+	for (i = 0; i < ARRAY_SIZE(teller); i++) {
+		ret = ioasid_space_unregister_notifier(space,
+						       &teller[i].notifier);
+		expect(scenario, ret,
+		       model_unregister_notifier(&scenario->model,
+						 &teller[i].notifier));
+	}
+}
+
+/* Into a space of its own, which stays empty until it is all there. */
+static void move(struct scenario *scenario)
+{
+	struct test_memory *memory = &scenario->fixture->memory;
+	struct ioasid_space_config config;
+	struct ioasid_space *space;
+	uint64_t before = memory->failed;
+	const char *wrong;
+	struct model to;
+	size_t size = 0;
+	uint8_t *bytes;
+	int ret;
+
+	assert_int_equal(ioasid_space_snapshot(scenario->fixture->space, NULL,
+					       NULL, 0, &size),
+			 -ENOBUFS);
+	bytes = malloc(size);
+	CHECK(bytes);
+	assert_int_equal(ioasid_space_snapshot(scenario->fixture->space, NULL,
+					       bytes, size, &size),
+			 0);
+	fixture_space_config(scenario->fixture, &config, 0, 1u << 16);
+	config.memory = test_memory_hooks(memory, false);
+	config.rcu = scenario->fixture->space->rcu;
+	ret = ioasid_space_create(&config, &space);
+	if (refused(scenario, before, ret)) {
+		free(bytes);
+		return;
+	}
+	model_init(&to, 0, 1u << 16, model_space_generation, space);
+	before = memory->failed;
+	ret = ioasid_space_restore(space, NULL, bytes, size);
+	if (refused(scenario, before, ret)) {
+		wrong = model_compare(&to, space);
+		if (wrong)
+			fail_msg("%s", wrong);
+	} else {
+		assert_int_equal(ret, 0);
+		assert_true(ioasid_space_validate(space, NULL));
+	}
+	free(bytes);
+	model_destroy(&to);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
+static void end_sets(struct scenario *scenario)
+{
+	struct ioasid_space *space = scenario->fixture->space;
+	struct model *model = &scenario->model;
+	struct ioasid_stats stats;
+	uint32_t count, freed;
+	int ret;
+
+	while (model->sets) {
+		struct ioasid_set *set = model->set[0].set;
+
+		ret = ioasid_set_free_all(space, set, &count);
+		expect(scenario, ret, model_set_free_all(model, set, &freed));
+		assert_int_equal(count, freed);
+		ret = ioasid_set_destroy(space, set);
+		expect(scenario, ret, model_set_destroy(model, set));
+	}
+	compare(scenario);
+	ioasid_space_stats(space, &stats);
+	assert_int_equal(stats.committed, 0);
+}
+
+static void later_calls(struct scenario *scenario)
+{
+	struct test_memory *memory = &scenario->fixture->memory;
+	struct ioasid_space *space = scenario->fixture->space;
+	struct ioasid_allocator_ops *ops = &scenario->ops[0];
+	uint64_t before;
+	ioasid_t i;
+	int ret;
+
+	*ops = (struct ioasid_allocator_ops){ .alloc = ask,
+					      .free = give_back,
+					      .pdata = scenario };
+	make_sets(scenario);
+	before = memory->failed;
+	ret = ioasid_space_register_allocator(space, ops);
+	if (!refused(scenario, before, ret)) {
+		expect(scenario, ret,
+		       model_register_allocator(&scenario->model, ops));
+		for (i = 0; i < 40; i++)
+			give(scenario, i * 16, INVALID_IOASID);
+		name_ids(scenario);
+		for (i = 0; i < scenario->next; i += 2)
+			take(scenario, i);
+		ret = ioasid_space_unregister_allocator(space, ops,
+							IOASID_UNREGISTER_KEEP);
+		expect(scenario, ret,
+		       model_unregister_allocator(&scenario->model, ops,
+						  IOASID_UNREGISTER_KEEP));
+		end_sets(scenario);
+		make_sets(scenario);
+	}
+	for (i = 0; i < 60; i++)
+		give(scenario, i, INVALID_IOASID);
+	name_ids(scenario);
+	walk(scenario);
+	move(scenario);
+	tell(scenario);
+	end_sets(scenario);
+}
+
 static int begin(struct fixture *fixture, bool reserve)
 {
 	struct ioasid_space_config config;
@@ -133,7 +415,8 @@ static int begin(struct fixture *fixture, bool reserve)
 
 /* False once nothing failed any more. */
 static bool attempt(struct fixture *fixture, struct scenario *scenario,
-		    uint64_t fail_at, bool for_good, bool reserve)
+		    void (*run)(struct scenario *scenario), uint64_t fail_at,
+		    bool for_good, bool reserve)
 {
 	struct test_memory *memory = &fixture->memory;
 	bool failed;
@@ -157,8 +440,8 @@ static bool attempt(struct fixture *fixture, struct scenario *scenario,
 	model_init(&scenario->model, 0,
 		   fixture->store->kind == IOASID_STORE_BITMAP ? (1u << 16) :
 								 INVALID_IOASID,
-		   model_space_turns, fixture->space);
-	calls(scenario);
+		   model_space_generation, fixture->space);
+	run(scenario);
 	failed = memory->failed != 0;
 	/* With memory all is as if nothing had been. */
 	memory->fail_all = false;
@@ -172,15 +455,16 @@ static bool attempt(struct fixture *fixture, struct scenario *scenario,
 	return failed;
 }
 
-static void every_allocation(struct fixture *fixture, bool for_good,
-			     bool reserve)
+static void every_allocation(struct fixture *fixture,
+			     void (*run)(struct scenario *scenario),
+			     bool for_good, bool reserve)
 {
 	struct scenario *scenario = malloc(sizeof(*scenario));
 	unsigned int refused = 0;
 	uint64_t n = 1;
 
 	CHECK(scenario);
-	while (attempt(fixture, scenario, n, for_good, reserve)) {
+	while (attempt(fixture, scenario, run, n, for_good, reserve)) {
 		n++;
 		refused += scenario->refused;
 	}
@@ -192,17 +476,27 @@ static void every_allocation(struct fixture *fixture, bool for_good,
 
 static void each_alone(struct fixture *fixture)
 {
-	every_allocation(fixture, false, true);
+	every_allocation(fixture, calls, false, true);
 }
 
 static void from_each_on(struct fixture *fixture)
 {
-	every_allocation(fixture, true, true);
+	every_allocation(fixture, calls, true, true);
 }
 
 static void without_reserve(struct fixture *fixture)
 {
-	every_allocation(fixture, false, false);
+	every_allocation(fixture, calls, false, false);
+}
+
+static void later_each_alone(struct fixture *fixture)
+{
+	every_allocation(fixture, later_calls, false, true);
+}
+
+static void later_from_each_on(struct fixture *fixture)
+{
+	every_allocation(fixture, later_calls, true, true);
 }
 
 /* A library that loses a block now and then, or its size. */
@@ -257,6 +551,8 @@ int main(void)
 		CASE(each_alone, PER_STORE | NO_SPACE | NO_RCU),
 		CASE(from_each_on, PER_STORE | NO_SPACE | NO_RCU),
 		CASE(without_reserve, PER_STORE | NO_SPACE | NO_RCU),
+		CASE(later_each_alone, PER_STORE | NO_SPACE | NO_RCU),
+		CASE(later_from_each_on, PER_STORE | NO_SPACE | NO_RCU),
 		CASE(losses_are_caught, PER_STORE | NO_SPACE | NO_RCU),
 	};
 

@@ -60,20 +60,27 @@ static void slots(void)
 {
 	struct ioasid_slot slot = { { NULL }, { 0 } };
 	struct ioasid_slot to = { { NULL }, { 0 } };
-	bool was_live = false;
+	ioasid_state_t before = 0;
 	void *data = NULL;
 
-	EXPECT(ioasid_slot_read(&slot, IOASID_SET_ANY, &data) == -ENOENT);
+	EXPECT(ioasid_slot_read(&slot, IOASID_SET_ANY, IOASID_GENERATION_ANY,
+				&data) == -ENOENT);
 	ioasid_slot_publish(&slot, &object, 3);
-	EXPECT(ioasid_slot_read(&slot, 3, &data) == 0 && data == &object);
-	EXPECT(ioasid_slot_read(&slot, 4, &data) == -EACCES);
-	EXPECT(ioasid_slot_get(&slot, 3) == 0);
+	EXPECT(ioasid_slot_read(&slot, 3, IOASID_GENERATION_ANY, &data) == 0 &&
+	       data == &object);
+	EXPECT(ioasid_slot_read(&slot, 4, IOASID_GENERATION_ANY, &data) ==
+	       -EACCES);
+	EXPECT(ioasid_slot_read(&slot, 3, 1, &data) == 0);
+	EXPECT(ioasid_slot_read(&slot, 3, 2, &data) == -ESTALE);
+	EXPECT(ioasid_slot_get(&slot, 3, IOASID_GENERATION_ANY) == 0);
 	ioasid_slot_move(&slot, &to);
-	EXPECT(ioasid_slot_read(&slot, 3, &data) == -EAGAIN);
-	EXPECT(ioasid_slot_free(&to) == 1);
-	EXPECT(ioasid_slot_get(&to, 3) == -EBUSY);
-	EXPECT(ioasid_slot_put(&to, &was_live) == 0 && !was_live);
-	EXPECT(ioasid_slot_put(&to, &was_live) == -ENOENT);
+	EXPECT(ioasid_slot_read(&slot, 3, IOASID_GENERATION_ANY, &data) ==
+	       -EAGAIN);
+	EXPECT(ioasid_slot_free(&to, false) == 1);
+	EXPECT(ioasid_slot_get(&to, 3, IOASID_GENERATION_ANY) == -EBUSY);
+	EXPECT(ioasid_slot_put(&to, &before) == 0);
+	EXPECT(before == ioasid_state_make(1, 3, 1, false));
+	EXPECT(ioasid_slot_put(&to, &before) == -ENOENT);
 	EXPECT(ioasid_generation_next(
 		       ioasid_state_generation(~(ioasid_state_t)0)) == 1);
 	EXPECT(ioasid_generation_turns(IOASID_GENERATION_HALF - 1));
@@ -274,6 +281,103 @@ static void spaces(enum ioasid_store_kind store,
 	EXPECT(ioasid_space_destroy(space) == 0);
 }
 
+static ioasid_t next_id = 0x12345;
+
+static ioasid_t choose(ioasid_t min, ioasid_t max, void *data)
+{
+	(void)data;
+	return next_id < min || next_id > max ? INVALID_IOASID : next_id;
+}
+
+static void take_back(ioasid_t id, void *data)
+{
+	EXPECT(id == 0x12345);
+	++*(int *)data;
+}
+
+static void told(struct ioasid_notifier *notifier,
+		 const struct ioasid_notice *notice)
+{
+	EXPECT(ioasid_handle_id(notice->handle) == 0x12345);
+	notifier->priority++;
+}
+
+static uint64_t to_number(void *context, ioasid_t id, void *data)
+{
+	(void)context;
+	(void)id;
+	return data == &object ? UINT64_C(0x1122334455667788) : 0;
+}
+
+static int to_pointer(void *context, ioasid_t id, uint64_t number, void **data)
+{
+	(void)context;
+	(void)id;
+	*data = number == UINT64_C(0x1122334455667788) ? &object : NULL;
+	return 0;
+}
+
+/* Bytes that are the same on every machine. */
+static void check_bytes(const unsigned char *bytes, size_t size)
+{
+	static const unsigned char data[] = { 0x88, 0x77, 0x66, 0x55,
+					      0x44, 0x33, 0x22, 0x11 };
+	const unsigned char *id = bytes + 48 + 64;
+
+	EXPECT(size == 48 + 64 + 32 && !memcmp(bytes, "IOASID\r\n", 8));
+	EXPECT(bytes[16] == size && !bytes[17] && !bytes[23]);
+	EXPECT(!memcmp(id, "\x45\x23\x01\x00", 4));
+	EXPECT(!memcmp(id + 16, data, sizeof(data)));
+	EXPECT(!memcmp(id + 24, "\x07\x00\x00\x00", 4));
+}
+
+static void later(void)
+{
+	static unsigned char bytes[512];
+	const struct ioasid_set_config limits = { "set", &another, 2, 1 };
+	const struct ioasid_codec codec = { .encode = to_number,
+					    .decode = to_pointer };
+	struct ioasid_notifier notifier = { .notify = told };
+	struct ioasid_space *space, *copy;
+	struct ioasid_allocator_ops ops;
+	int taken_back = 0;
+	struct ioasid_set *set;
+	ioasid_handle_t handle;
+	size_t size = 0;
+	ioasid_t id = 0;
+	void *data;
+
+	memset(&ops, 0, sizeof(ops));
+	ops.alloc = choose;
+	ops.free = take_back;
+	ops.pdata = &taken_back;
+	EXPECT(!ioasid_space_create(NULL, &space));
+	EXPECT(!ioasid_space_create(NULL, &copy));
+	EXPECT(!ioasid_set_create(space, &limits, &set));
+	EXPECT(!ioasid_space_register_notifier(space, NULL, &notifier));
+	EXPECT(!ioasid_space_register_allocator(space, &ops));
+	EXPECT(!ioasid_space_register_allocator(copy, &ops));
+	EXPECT(!ioasid_space_alloc(space, set, 0, 0xfffff, &object, &id));
+	EXPECT(!ioasid_spid_attach(space, id, 7));
+	EXPECT(!ioasid_spid_find(space, set, 7, NULL, &id, &data));
+	EXPECT(id == 0x12345 && data == &object);
+	EXPECT(!ioasid_space_handle(space, set, id, &handle));
+	EXPECT(!ioasid_space_snapshot(space, &codec, bytes, sizeof(bytes),
+				      &size));
+	check_bytes(bytes, size);
+	EXPECT(!ioasid_space_restore(copy, &codec, bytes, size));
+	EXPECT(!ioasid_space_find_handle(copy, NULL, handle, NULL, &data));
+	EXPECT(data == &object);
+	EXPECT(!ioasid_space_free_handle(space, handle) && taken_back == 1);
+	EXPECT(ioasid_space_find_handle(space, NULL, handle, NULL, &data) ==
+	       -ENOENT);
+	EXPECT(notifier.priority == 2);
+	EXPECT(ioasid_space_validate(space, NULL));
+	EXPECT(ioasid_space_validate(copy, NULL));
+	EXPECT(!ioasid_space_destroy(space));
+	EXPECT(!ioasid_space_destroy(copy) && taken_back == 2);
+}
+
 static void default_space(void)
 {
 	struct ioasid_space_config config;
@@ -318,6 +422,7 @@ int main(void)
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < 3; j++)
 			spaces(stores[i], flavours[j]);
+	later();
 	default_space();
 	printf("%s: %d-bit state, %d-bit pointers, threads %s\n",
 	       failed ? "FAILED" : "ok", IOASID_STATE_BITS,

@@ -996,7 +996,7 @@ static void validate_sees_damage(struct fixture *fixture)
 	slot = ioasid_store_find(&fixture->space->store, id);
 	state = ioasid_load_relaxed(&slot->state);
 	/* Vacant behind the space's back. */
-	assert_int_equal(ioasid_slot_free(slot), 0);
+	assert_int_equal(ioasid_slot_free(slot, false), 0);
 	assert_false(ioasid_space_validate(fixture->space, NULL));
 	assert_false(ioasid_space_validate(fixture->space, &reason));
 	assert_non_null(reason);

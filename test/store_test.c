@@ -89,7 +89,7 @@ static void release(struct bare *bare, ioasid_t id)
 	struct ioasid_slot *slot = find(bare, id);
 
 	assert_non_null(slot);
-	assert_int_equal(ioasid_slot_free(slot), 0);
+	assert_int_equal(ioasid_slot_free(slot, false), 0);
 	bare->ops->release(&bare->store, id);
 }
 
@@ -103,7 +103,9 @@ static void expect_found(struct bare *bare, ioasid_t id, bool occupied)
 		return;
 	}
 	assert_non_null(slot);
-	assert_int_equal(ioasid_slot_read(slot, IOASID_SET_ANY, &data), 0);
+	assert_int_equal(ioasid_slot_read(slot, IOASID_SET_ANY,
+					  IOASID_GENERATION_ANY, &data),
+			 0);
 	assert_int_equal((uintptr_t)data, (uintptr_t)id << 8);
 }
 
@@ -370,9 +372,13 @@ static void moved_while_looked_up(struct fixture *fixture)
 	assert_true(moving.stopped);
 	/* Its reference, another's and the owner's: none gets lost. */
 	assert_non_null(found);
-	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY), 0);
+	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY,
+					 IOASID_GENERATION_ANY),
+			 0);
 	found = ioasid_hash_find(&store, MOVING_ID);
-	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY), 0);
+	assert_int_equal(ioasid_slot_get(found, IOASID_SET_ANY,
+					 IOASID_GENERATION_ANY),
+			 0);
 	ioasid_slot_move(&moving.bucket[0].slot[0], &moving.bucket[1].slot[0]);
 	found = ioasid_hash_find_moved(&store, MOVING_ID);
 	assert_ptr_equal(found, &moving.bucket[1].slot[0]);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IDs move between sets flat out while others look them up, hold references
- * and walk. What a pointer leads to says whose it is and whether it may still
+ * IDs move between sets, or from use to use, flat out while others look them up
+ * by ID, handle and name, hold references and walk. What a pointer leads to says whose it is and whether it may still
  * be looked at. --seconds S for each run.
  */
 #include "test/fixture.h"
 
 #include <sched.h>
+
+#include <ioasid/set.h>
 
 enum {
 	/* moved between sets all the time */
@@ -21,6 +23,10 @@ enum {
 	READERS = 2,
 	WRITERS = 2,
 	RANGE = 1 << 16,
+	/* of the first set: used over and over, by handle and by name */
+	TURN_FIRST = 300,
+	TURNS = 8,
+	NAMES = 4,
 };
 
 enum { ALIVE = 0x600d0b1e, POISON = 0xdeadbeef - 0x80000000 };
@@ -31,6 +37,9 @@ struct object {
 	/* given back; all there are */
 	struct object *next, *all;
 	ioasid_atomic_u32 canary, set, id, use;
+	/* of uses by handle and name: the ID has its next; had @name, and when */
+	ioasid_atomic_u32 over, name;
+	ioasid_atomic_u64 handle, from, until;
 };
 
 /* What is broken on purpose, to see it caught. */
@@ -44,6 +53,10 @@ enum fault {
 	NO_REFERENCE,
 	/* a walk that leaves IDs out */
 	NO_VISIT,
+	/* a reference to whatever use */
+	NO_HANDLE,
+	/* a name that is not looked at twice */
+	NO_SECOND_LOOK,
 };
 
 struct stress {
@@ -54,7 +67,8 @@ struct stress {
 	enum fault fault;
 	ioasid_atomic_u32 stop, faults, uses;
 	ioasid_atomic_ptr what;
-	ioasid_atomic_u64 lookups, moves, held, walks;
+	ioasid_atomic_u64 lookups, moves, held, walks, named, clock;
+	ioasid_atomic_u64 handle[TURNS];
 	pthread_mutex_t mutex;
 	struct object *pool, *all;
 };
@@ -119,6 +133,10 @@ static struct object *object_new(struct stress *stress, uint32_t set,
 	poke(stress, &object->set, set);
 	poke(stress, &object->id, id);
 	poke(stress, &object->use, use);
+	ioasid_store_relaxed(&object->over, 0);
+	ioasid_store_relaxed(&object->handle, 0);
+	ioasid_store_relaxed(&object->from, 0);
+	ioasid_store_relaxed(&object->until, 0);
 	poke(stress, &object->canary, ALIVE);
 	return object;
 }
@@ -154,6 +172,15 @@ static void deferred(struct stress *stress, int ret)
 	CHECK(ret == -EAGAIN);
 	ioasid_rcu_quiescent(stress->rcu);
 	CHECK(!ioasid_rcu_barrier(stress->rcu));
+}
+
+static void retire(struct stress *stress, struct object *object)
+{
+	int ret;
+
+	while ((ret = ioasid_rcu_defer(stress->rcu, &object->head,
+				       object_retire)))
+		deferred(stress, ret);
 }
 
 /* Frees @id, its object with it. */
@@ -219,13 +246,8 @@ static void replace(struct stress *stress, ioasid_t id)
 		CHECK(data == old);
 	}
 	ioasid_rcu_read_unlock(stress->rcu);
-	while (!ret) {
-		ret = ioasid_rcu_defer(stress->rcu, &old->head, object_retire);
-		if (!ret)
-			break;
-		deferred(stress, ret);
-		ret = 0;
-	}
+	if (!ret)
+		retire(stress, old);
 }
 
 static ioasid_t steady_id(unsigned int i)
@@ -453,6 +475,245 @@ static void *walk_ids(void *arg)
 	return NULL;
 }
 
+static uint64_t now(struct stress *stress)
+{
+	return ioasid_fetch_add_acq_rel(&stress->clock, 1) + 1;
+}
+
+static void give_name(struct stress *stress, struct object *object, ioasid_t id,
+		      ioasid_t name)
+{
+	int ret;
+
+	if (ioasid_load_relaxed(&object->from))
+		return;
+	ioasid_store_relaxed(&object->name, name);
+	ioasid_store_relaxed(&object->from, now(stress));
+	ret = ioasid_spid_attach(stress->space, id, name);
+	CHECK(!ret || ret == -EEXIST || ret == -EAGAIN);
+	if (ret)
+		ioasid_store_relaxed(&object->from, 0);
+}
+
+static void take_name(struct stress *stress, struct object *object, ioasid_t id)
+{
+	if (!ioasid_load_relaxed(&object->from) ||
+	    ioasid_load_relaxed(&object->until))
+		return;
+	CHECK(!ioasid_spid_detach(stress->space, id));
+	ioasid_store_relaxed(&object->until, now(stress));
+}
+
+static void end_use(struct stress *stress, struct object *object, ioasid_t id,
+		    uint32_t how)
+{
+	int ret;
+
+	if (how == 0) {
+		/* The last holder ends it, and may be another. */
+		ret = ioasid_space_put(stress->space, id);
+		CHECK(ret == 0 || ret == 1);
+		return;
+	}
+	CHECK(!(how == 1 ? ioasid_space_free(stress->space, id) :
+			   ioasid_space_free_handle(
+				   stress->space,
+				   ioasid_load_relaxed(&object->handle))));
+	if (!ioasid_load_relaxed(&object->until))
+		ioasid_store_relaxed(&object->until, now(stress));
+}
+
+/* @last is the object of the use before, which has ended, or NULL. */
+static struct object *next_use(struct stress *stress, struct object *last,
+			       ioasid_t id)
+{
+	struct object *object = object_new(stress, 0, id, 0);
+	ioasid_handle_t handle;
+	ioasid_t given;
+	int ret = ioasid_space_alloc(stress->space, &stress->set[0], id, id,
+				     object, &given);
+
+	if (ret) {
+		CHECK(ret == -ENOSPC || ret == -EAGAIN);
+		object_retire(&object->head);
+		return NULL;
+	}
+	if (last) {
+		ioasid_store_release(&last->over, 1);
+		if (!ioasid_load_relaxed(&last->until))
+			ioasid_store_relaxed(&last->until, now(stress));
+		retire(stress, last);
+	}
+	CHECK(!ioasid_space_handle(stress->space, &stress->set[0], id,
+				   &handle));
+	ioasid_store_release(&object->handle, handle);
+	ioasid_store_release(&stress->handle[id - TURN_FIRST], handle);
+	return object;
+}
+
+/* Writers have IDs and names of their own here, too. */
+static void *turn_ids(void *arg)
+{
+	struct worker *worker = arg;
+	struct stress *stress = worker->stress;
+	struct object *current[TURNS] = { NULL }, *next;
+	bool ended[TURNS] = { false };
+	uint64_t moves = 0;
+
+	enter(worker);
+	while (running(stress)) {
+		uint32_t i =
+			test_below(&worker->random, TURNS / WRITERS) * WRITERS +
+			worker->number;
+		uint32_t name =
+			test_below(&worker->random, NAMES / WRITERS) * WRITERS +
+			worker->number;
+		uint32_t what = test_below(&worker->random, 6);
+		ioasid_t id = TURN_FIRST + i;
+
+		if (current[i] && !ended[i]) {
+			if (what < 2) {
+				give_name(stress, current[i], id, name);
+			} else if (what == 2) {
+				take_name(stress, current[i], id);
+			} else {
+				end_use(stress, current[i], id, what - 3);
+				ended[i] = true;
+			}
+		}
+		if (!current[i] || ended[i]) {
+			next = next_use(stress, current[i], id);
+			if (next) {
+				current[i] = next;
+				ended[i] = false;
+			}
+		}
+		moves++;
+		ioasid_rcu_quiescent(stress->rcu);
+	}
+	leave(worker);
+	ioasid_fetch_add_acq_rel(&stress->moves, moves);
+	return NULL;
+}
+
+/* Is a handle found, and as what? */
+static void look_at_use(struct stress *stress, ioasid_handle_t handle,
+			bool held)
+{
+	const struct object *object;
+	ioasid_handle_t known;
+	void *data;
+	int ret;
+
+	ioasid_rcu_read_lock(stress->rcu);
+	ret = ioasid_space_find_handle_rcu(stress->space, &stress->set[0],
+					   handle, &data);
+	if (!ret) {
+		object = data;
+		known = ioasid_load_acquire(&object->handle);
+		expect_object(stress, object, 0, ioasid_handle_id(handle));
+		if (known && known != handle)
+			report(stress, "another use by its handle");
+		if (held && ioasid_load_acquire(&object->over))
+			report(stress, "an ID was reused while held");
+	} else if (ret != -ENOENT && (held || ret != -ESTALE)) {
+		report(stress, "a reference to another use");
+	}
+	ioasid_rcu_read_unlock(stress->rcu);
+}
+
+static void *hold_uses(void *arg)
+{
+	struct worker *worker = arg;
+	struct stress *stress = worker->stress;
+	uint64_t held = 0;
+	unsigned int i;
+	int ret;
+
+	enter(worker);
+	while (running(stress)) {
+		uint32_t which = test_below(&worker->random, TURNS);
+		ioasid_handle_t handle =
+			ioasid_load_acquire(&stress->handle[which]);
+
+		if (stress->fault == NO_HANDLE) {
+			sched_yield();
+			ret = ioasid_space_get(stress->space, &stress->set[0],
+					       TURN_FIRST + which);
+		} else {
+			ret = ioasid_space_get_handle(stress->space,
+						      &stress->set[0], handle);
+		}
+		if (ret && ret != -ENOENT && ret != -EBUSY && ret != -ESTALE)
+			report(stress, "an unknown result of get");
+		if (handle)
+			look_at_use(stress, handle, !ret);
+		for (i = 0; !ret && i < 4; i++) {
+			if (held % 16 == 0)
+				sched_yield();
+			if (handle)
+				look_at_use(stress, handle, true);
+		}
+		if (!ret) {
+			if (!held++)
+				ioasid_fetch_add_acq_rel(&stress->held, 1);
+			ret = ioasid_space_put(stress->space,
+					       TURN_FIRST + which);
+			if (ret < 0)
+				report(stress, "a reference was lost");
+		}
+		ioasid_rcu_quiescent(stress->rcu);
+	}
+	leave(worker);
+	ioasid_fetch_add_acq_rel(&stress->held, held);
+	return NULL;
+}
+
+/* What is found by a name had it at some moment of the lookup. */
+static void *find_names(void *arg)
+{
+	struct worker *worker = arg;
+	struct stress *stress = worker->stress;
+	uint64_t named = 0;
+
+	enter(worker);
+	while (running(stress)) {
+		ioasid_t name = test_below(&worker->random, NAMES), id;
+		uint64_t begin = now(stress), until;
+		const struct object *object;
+		void *data;
+		int ret;
+
+		ioasid_rcu_read_lock(stress->rcu);
+		ret = ioasid_spid_find(stress->space, &stress->set[0], name,
+				       NULL, &id, &data);
+		if (!ret && stress->fault == NO_SECOND_LOOK) {
+			sched_yield();
+			ret = ioasid_space_find_rcu(stress->space,
+						    &stress->set[0], id, &data);
+		}
+		if (!ret) {
+			object = data;
+			/* The first is told at once; see run(). */
+			if (!named++)
+				ioasid_fetch_add_acq_rel(&stress->named, 1);
+			expect_object(stress, object, 0, id);
+			until = ioasid_load_relaxed(&object->until);
+			if (!ioasid_load_relaxed(&object->from) ||
+			    ioasid_load_relaxed(&object->name) != name ||
+			    (until && until < begin))
+				report(stress, "another use by its name");
+		} else if (ret != -ENOENT) {
+			report(stress, "an unknown result of a name");
+		}
+		ioasid_rcu_read_unlock(stress->rcu);
+		ioasid_rcu_quiescent(stress->rcu);
+	}
+	leave(worker);
+	ioasid_fetch_add_acq_rel(&stress->named, named);
+	return NULL;
+}
+
 static size_t short_occupied(const struct ioasid_store *store, ioasid_t min,
 			     ioasid_t max, ioasid_t *ids, size_t count)
 {
@@ -508,50 +769,87 @@ static void tear_down(struct stress *stress)
 	test_memory_done(&stress->fixture.memory);
 }
 
+enum { JOBS = 6 };
+
+static void *(*const moving[JOBS])(void *) = { read_ids,  read_ids, write_ids,
+					       write_ids, hold_ids, walk_ids };
+static void *(*const turning[JOBS])(void *) = { turn_ids,   turn_ids,
+						hold_uses,  hold_uses,
+						find_names, find_names };
+
 /* What was caught within @limit seconds, or NULL. */
-static const char *run(struct stress *stress, double limit)
+static const char *run(struct stress *stress, void *(*const jobs[])(void *),
+		       double limit)
 {
-	void *(*const jobs[])(void *) = { read_ids,  read_ids, write_ids,
-					  write_ids, hold_ids, walk_ids };
-	pthread_t thread[ARRAY_SIZE(jobs)];
-	struct worker worker[ARRAY_SIZE(jobs)];
+	struct worker worker[JOBS];
+	pthread_t thread[JOBS];
 	double end = test_now() + limit;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+	for (i = 0; i < JOBS; i++) {
 		worker[i].stress = stress;
 		worker[i].number = i % WRITERS;
 		worker[i].random.state = i + 1;
 		CHECK(!pthread_create(&thread[i], NULL, jobs[i], &worker[i]));
 	}
-	while (running(stress) && test_now() < end)
+	/* In small numbers names and IDs may all wait for grace periods. */
+	while (running(stress) &&
+	       (test_now() < end ||
+		(jobs == turning && test_now() < end + TOO_LONG &&
+		 !(ioasid_load_relaxed(&stress->held) &&
+		   ioasid_load_relaxed(&stress->named)))))
 		test_sleep(0.005);
 	ioasid_store_release(&stress->stop, 1);
-	for (i = 0; i < ARRAY_SIZE(jobs); i++)
+	for (i = 0; i < JOBS; i++)
 		CHECK(!pthread_join(thread[i], NULL));
 	return ioasid_load_acquire(&stress->what);
 }
 
-static void ids_move(struct fixture *fixture)
+static unsigned long long count_of(const ioasid_atomic_u64 *count)
+{
+	return ioasid_load_relaxed(count);
+}
+
+static struct stress *run_clean(struct fixture *fixture,
+				void *(*const jobs[])(void *))
 {
 	struct stress *stress = malloc(sizeof(*stress));
 	const char *what;
 
 	CHECK(stress);
 	set_up(stress, fixture, NO_FAULT);
-	what = run(stress, seconds);
+	what = run(stress, jobs, seconds);
 	if (what)
 		fail_msg("%s, %u times", what,
 			 ioasid_load_relaxed(&stress->faults));
+	return stress;
+}
+
+static void ids_move(struct fixture *fixture)
+{
+	struct stress *stress = run_clean(fixture, moving);
+
 	print_message("%llu lookups, %llu moves, %llu held, %llu walks\n",
-		      (unsigned long long)ioasid_load_relaxed(&stress->lookups),
-		      (unsigned long long)ioasid_load_relaxed(&stress->moves),
-		      (unsigned long long)ioasid_load_relaxed(&stress->held),
-		      (unsigned long long)ioasid_load_relaxed(&stress->walks));
+		      count_of(&stress->lookups), count_of(&stress->moves),
+		      count_of(&stress->held), count_of(&stress->walks));
 	/* Or nothing has been shown. */
-	assert_true(ioasid_load_relaxed(&stress->lookups) > 0);
-	assert_true(ioasid_load_relaxed(&stress->moves) > 0);
-	assert_true(ioasid_load_relaxed(&stress->walks) > 0);
+	assert_true(count_of(&stress->lookups) > 0);
+	assert_true(count_of(&stress->moves) > 0);
+	assert_true(count_of(&stress->walks) > 0);
+	tear_down(stress);
+	free(stress);
+}
+
+static void uses_turn(struct fixture *fixture)
+{
+	struct stress *stress = run_clean(fixture, turning);
+
+	print_message("%llu moves, %llu held, %llu named\n",
+		      count_of(&stress->moves), count_of(&stress->held),
+		      count_of(&stress->named));
+	assert_true(count_of(&stress->moves) > 0);
+	assert_true(count_of(&stress->held) > 0);
+	assert_true(count_of(&stress->named) > 0);
 	tear_down(stress);
 	free(stress);
 }
@@ -560,13 +858,16 @@ static void faults_are_caught(struct fixture *fixture)
 {
 	static const struct {
 		enum fault fault;
+		void *(*const *jobs)(void *);
 		const char *what;
 	} faults[] = {
-		{ NO_RECHECK, "a pointer of " },
+		{ NO_RECHECK, moving, "a pointer of " },
 		/* Given back, or in use again by now. */
-		{ NO_GRACE, "" },
-		{ NO_REFERENCE, "an ID was reused while held" },
-		{ NO_VISIT, "a walk that left out an ID" },
+		{ NO_GRACE, moving, "" },
+		{ NO_REFERENCE, moving, "an ID was reused while held" },
+		{ NO_VISIT, moving, "a walk that left out an ID" },
+		{ NO_HANDLE, turning, "a reference to another use" },
+		{ NO_SECOND_LOOK, turning, "another use by its name" },
 	};
 	size_t i;
 
@@ -576,7 +877,7 @@ static void faults_are_caught(struct fixture *fixture)
 
 		CHECK(stress);
 		set_up(stress, fixture, faults[i].fault);
-		what = run(stress, TOO_LONG);
+		what = run(stress, faults[i].jobs, TOO_LONG);
 		assert_non_null(what);
 		print_message("%s\n", what);
 		assert_memory_equal(what, faults[i].what,
@@ -590,6 +891,8 @@ int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {
 		CASE(ids_move,
+		     PER_STORE | PER_FLAVOUR | THREADS | NO_SPACE | NO_RCU),
+		CASE(uses_turn,
 		     PER_STORE | PER_FLAVOUR | THREADS | NO_SPACE | NO_RCU),
 		CASE(faults_are_caught, NO_SPACE | NO_RCU),
 	};

@@ -84,8 +84,6 @@ bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu);
 void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
 				const struct ioasid_rcu *rcu);
 void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame);
-/* qsbr: would a grace period wait for the calling thread? */
-bool ioasid_rcu_online(const struct ioasid_rcu *rcu);
 /* False: no memory. */
 bool ioasid_rcu_enlist(struct domain *domain);
 /* Takes the readers away. */

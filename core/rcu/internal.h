@@ -38,4 +38,7 @@ void ioasid_rcu_frame_enter(struct ioasid_rcu_frame *frame,
 			    const struct ioasid_rcu *rcu);
 void ioasid_rcu_frame_leave(const struct ioasid_rcu_frame *frame);
 
+/* qsbr: would a grace period wait for the calling thread? */
+bool ioasid_rcu_online(const struct ioasid_rcu *rcu);
+
 #endif /* IOASID_RCU_INTERNAL_H */

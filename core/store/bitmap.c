@@ -195,8 +195,8 @@ static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
 }
 
 /*
- * May the slots of a chunk become zero? Not if one is in use, nor if the next
- * use of one could then repeat a generation.
+ * May the slots of a chunk become zero? Not if one is in use, nor if one is to
+ * wait for a grace period soon: readers of before may be at the same memory.
  */
 static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 {
@@ -206,8 +206,8 @@ static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 		if (bitmap->level[0][chunk * CHUNK_WORDS + i])
 			return false;
 	for (unsigned int i = 0; i < CHUNK; i++)
-		if (ioasid_state_generation(ioasid_load_relaxed(
-			    &slots[i].state)) >= IOASID_GENERATION_KEEP)
+		if (ioasid_generation_near_turn(ioasid_state_generation(
+			    ioasid_load_relaxed(&slots[i].state))))
 			return false;
 	return true;
 }

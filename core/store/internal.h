@@ -16,14 +16,27 @@ extern const struct ioasid_store_ops ioasid_bitmap_ops;
 extern const struct ioasid_store_ops ioasid_radix_ops;
 extern const struct ioasid_store_ops ioasid_hash_ops;
 
-/* Above, generations are near enough to their turn to start over. */
-#define IOASID_GENERATION_KEEP (IOASID_GENERATION_HALF / 8 * 7)
+/* Generations are a circle: is @a less than half of it ahead of @b? */
+static inline bool ioasid_generation_after(uint32_t a, uint32_t b)
+{
+	uint32_t ahead = (a - b) & IOASID_GENERATION_MASK;
+
+	return ahead && ahead < IOASID_GENERATION_HALF;
+}
+
+/* Within an eighth of a half turn. */
+static inline bool ioasid_generation_near_turn(uint32_t generation)
+{
+	return (generation & (IOASID_GENERATION_HALF - 1)) >=
+	       IOASID_GENERATION_HALF / 8 * 7;
+}
 
 /*
  * Where the generations of slots made from now on start. A store that gives
- * slots back keeps the highest it forgot in @floor, so that a new slot for the
- * same ID goes on above. Near the half it starts over, lest every new slot be
- * about to turn.
+ * slots back keeps the furthest it forgot in @floor, so that a new slot for the
+ * same ID goes on from there; it never goes back. Near the turn it passes it,
+ * lest every new slot be about to turn: the memory was given back by a grace
+ * period.
  */
 static inline void ioasid_generation_forget(uint32_t *floor,
 					    const struct ioasid_slot *slot)
@@ -31,9 +44,10 @@ static inline void ioasid_generation_forget(uint32_t *floor,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (generation >= IOASID_GENERATION_KEEP)
-		*floor = 0;
-	else if (generation > *floor)
+	if (ioasid_generation_near_turn(generation))
+		generation = ((generation | (IOASID_GENERATION_HALF - 1)) + 1) &
+			     IOASID_GENERATION_MASK;
+	if (ioasid_generation_after(generation, *floor))
 		*floor = generation;
 }
 

@@ -9,15 +9,27 @@
  * With IOASID_DISABLED defined these calls are inline stubs.
  */
 
+#include <ioasid/allocator.h>
+#include <ioasid/notifier.h>
+#include <ioasid/set.h>
+#include <ioasid/snapshot.h>
 #include <ioasid/space.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Error pointers: the highest 4,095 addresses are negative errno values. */
+/** IOASID_ERRNO_MAX - so many of the highest addresses are negative errnos */
 #define IOASID_ERRNO_MAX 4095
 
+/**
+ * ioasid_err_ptr - a negative errno as a pointer
+ * @error: the errno
+ *
+ * Context: any.
+ * Return: the error pointer.
+ * Complexity: constant.
+ */
 inline void *ioasid_err_ptr(int error)
 {
 	return (void *)(intptr_t)error;
@@ -59,7 +71,7 @@ extern ioasid_atomic_ptr ioasid_default;
  * @config: as for ioasid_space_create(); copied, what it points to is kept
  *
  * Context: takes a lock; before the first use of the default space.
- * Return: 0; -EBUSY it exists; -EINVAL, -E2BIG, -ENOMEM as for
+ * Return: 0; -EBUSY it exists; -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM as for
  * ioasid_space_create(), with the configuration left as it was.
  * Ownership: @config stays the caller's, what it points to must last.
  * Complexity: of a create and a destroy of such a space.
@@ -69,7 +81,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config);
 /**
  * ioasid_default_space - the default space, made if need be
  *
- * Context: takes a lock on first use.
+ * Context: takes a lock on first use; may be called in a read section.
  * Return: the space, the library's; NULL if it could not be made.
  * Complexity: constant.
  */
@@ -82,7 +94,7 @@ struct ioasid_space *ioasid_default_space(void);
  * @max:  highest ID wanted, inclusive
  * @data: private pointer, may be NULL; not an error pointer
  *
- * Context: takes the space's lock; may be called in a read section.
+ * Context: as ioasid_space_alloc().
  * Return: the ID; INVALID_IOASID for whatever ioasid_space_alloc() refuses.
  * Ownership: @data stays the caller's.
  * Complexity: as for ioasid_space_alloc().
@@ -94,10 +106,53 @@ ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
  * ioasid_free - end the life of an ID
  * @ioasid: ID; one that is not live is counted in the statistics
  *
- * Context: takes the space's lock; may be called in a read section.
+ * Context: as ioasid_space_free().
  * Complexity: as a lookup.
  */
 void ioasid_free(ioasid_t ioasid);
+
+/**
+ * ioasid_get - take a reference to an ID
+ * @ioasid: ID
+ *
+ * Context: lock-free; may be called in a read section.
+ * Return: 0; -ENOENT, -EBUSY, -EOVERFLOW as for ioasid_space_get().
+ * Complexity: as a lookup.
+ */
+int ioasid_get(ioasid_t ioasid);
+
+/**
+ * ioasid_put - drop a reference to an ID
+ * @ioasid: ID the caller holds a reference to; the one from alloc counts
+ *
+ * Context: as ioasid_space_put().
+ * Return: true if it was the last, and the ID is vacant.
+ * Complexity: as a lookup.
+ */
+bool ioasid_put(ioasid_t ioasid);
+
+/**
+ * ioasid_register_allocator - have IDs chosen by callbacks
+ * @ops: the callbacks; the library's until they are unregistered
+ *
+ * Context: as ioasid_space_register_allocator().
+ * Return: 0; as for ioasid_space_register_allocator(); -ENOMEM the default
+ * space could not be made.
+ * Complexity: linear in the allocators registered.
+ */
+int ioasid_register_allocator(struct ioasid_allocator_ops *ops);
+
+/**
+ * ioasid_unregister_allocator - have IDs chosen by the next allocator
+ * @ops: callbacks that are registered
+ *
+ * Context: as ioasid_space_unregister_allocator().
+ * Return: 0; -EBUSY, -ENOENT, -EDEADLK as for
+ * ioasid_space_unregister_allocator() with IOASID_UNREGISTER_IDLE: with -EBUSY
+ * they are still registered.
+ * Complexity: linear in the allocators registered.
+ */
+int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops);
 
 /**
  * ioasid_set_data - replace the private pointer and wait for readers
@@ -163,6 +218,30 @@ static inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
 	(void)ioasid;
 	(void)getter;
 	return NULL;
+}
+
+static inline int ioasid_get(ioasid_t ioasid)
+{
+	(void)ioasid;
+	return -ENODEV;
+}
+
+static inline bool ioasid_put(ioasid_t ioasid)
+{
+	(void)ioasid;
+	return false;
+}
+
+static inline int ioasid_register_allocator(struct ioasid_allocator_ops *ops)
+{
+	(void)ops;
+	return -ENODEV;
+}
+
+static inline int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops)
+{
+	(void)ops;
+	return -ENODEV;
 }
 
 static inline int ioasid_set_data(ioasid_t ioasid, void *data)

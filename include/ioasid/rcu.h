@@ -14,16 +14,17 @@
  * A child of fork() may use every domain and space its parent had; what other
  * threads read or held there is over. A callback that another thread was inside
  * of is not called again. An ID whose last reference another thread was just
- * dropping may stay occupied, which ioasid_space_validate() reports. A space
- * with a lock of its user's is the user's to hold across fork, and an own
- * flavour its author's.
+ * dropping may stay occupied, which ioasid_space_validate() reports; one whose
+ * end another thread was telling notifiers or an allocator stays as it was then,
+ * and they are told no more. A space with a lock of its user's is the user's to
+ * hold across fork, and an own flavour its author's.
  *
  * A signal handler may look IDs up: with epoch if its thread is registered,
  * which its first use does; with qsbr if it is registered and online; with none
  * always; with an own flavour if that allows it.
  *
  * -DIOASID_DEBUG, for a program and the library alike, has every lookup, get,
- * put and walk answer -EPERM where ioasid_rcu_check_reader() would.
+ * put and walk over IDs answer -EPERM where ioasid_rcu_check_reader() would.
  */
 
 #include <ioasid/platform.h>
@@ -174,7 +175,13 @@ struct ioasid_rcu {
 	ioasid_atomic_u64 epoch __attribute__((aligned(IOASID_CACHE_LINE)));
 };
 
+/**
+ * struct ioasid_rcu_head - storage for one deferred callback
+ *
+ * Lies in what is to be freed, as a rule.
+ */
 struct ioasid_rcu_head {
+	/* private: */
 	struct ioasid_rcu_head *next;
 	void (*func)(struct ioasid_rcu_head *head);
 };
@@ -335,7 +342,8 @@ IOASID_INLINE void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
  * @config: see there; NULL for all defaults
  * @rcu:    receives the domain
  *
- * Context: not in a signal handler. Asks for membarrier(2) once a process.
+ * Context: takes a lock; not in a signal handler. Asks for membarrier(2) once
+ * a process.
  * Return: 0; -EINVAL unknown flavour, an own flavour without its required
  * operations, memory hooks half given, a reclaimer with none; -ENOMEM.
  * Ownership: the caller's, until ioasid_rcu_destroy().
@@ -418,7 +426,8 @@ int ioasid_rcu_quiescent(struct ioasid_rcu *rcu);
  * Nothing to do in epoch and none, where a thread outside of a read section
  * holds up nobody.
  *
- * Context: not inside a read section; no lookup until thread_online.
+ * Context: not inside a read section, a getter or a callback; wait-free; no
+ * lookup until thread_online.
  * Return: 0; -ENOENT with qsbr, not registered.
  * Complexity: constant.
  */
@@ -428,7 +437,7 @@ int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu);
  * ioasid_rcu_thread_online - take part again
  * @rcu: domain
  *
- * Context: after ioasid_rcu_thread_offline().
+ * Context: wait-free; after ioasid_rcu_thread_offline().
  * Return: 0; -ENOENT with qsbr, not registered.
  * Complexity: constant.
  */
@@ -523,7 +532,8 @@ int ioasid_rcu_defer(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
  * what is due once there is much of it. Its bound is that spaces take no more
  * memory while retired_limit bytes are waiting.
  *
- * Context: takes the domain's lock; any.
+ * Context: takes the domain's lock; may be called in a read section, and with
+ * a space's lock held.
  * Ownership: the memory is the domain's until @func.
  * Complexity: constant.
  */

@@ -51,16 +51,20 @@ typedef ioasid_atomic_u32 ioasid_atomic_state;
 /* Not live with every reference bit set: the slot went to the next table. */
 #define IOASID_STATE_MOVED IOASID_STATE_REFS
 
-/* Largest number of references to one ID. */
+/** IOASID_REFS_MAX - most references to one ID */
 #define IOASID_REFS_MAX ((1u << IOASID_REFS_BITS) - 2)
-/* Largest number of sets in one space. */
+/** IOASID_SETS_MAX - most sets of one space */
 #define IOASID_SETS_MAX ((1u << IOASID_SET_BITS) - 1)
+#define IOASID_GENERATION_MASK \
+	((uint32_t)(IOASID_STATE_GENERATION >> IOASID_GENERATION_SHIFT))
 /* Half of the generations: crossing it costs an ID one grace period. */
 #define IOASID_GENERATION_HALF ((uint32_t)1 << (IOASID_GENERATION_BITS - 1))
 
 /* Set arguments of ioasid_slot_read() that are not the index of a set. */
 #define IOASID_SET_ANY 0u
 #define IOASID_SET_FOREIGN UINT32_MAX
+/* No use of a slot has this generation. */
+#define IOASID_GENERATION_ANY 0u
 
 struct ioasid_slot {
 	ioasid_atomic_ptr private_data;
@@ -118,9 +122,12 @@ inline bool ioasid_generation_turns(uint32_t generation)
 
 /**
  * ioasid_slot_read - the private pointer of a live slot
- * @slot: slot, kept from being freed by a read section or the space's lock
- * @set:  index of the set asked for, IOASID_SET_ANY or IOASID_SET_FOREIGN
- * @data: receives the pointer
+ * @slot:       slot, kept from being freed by a read section or the space's
+ *              lock
+ * @set:        index of the set asked for, IOASID_SET_ANY or
+ *              IOASID_SET_FOREIGN
+ * @generation: of the use asked for, or IOASID_GENERATION_ANY
+ * @data:       receives the pointer
  *
  * A slot that changed hands between the two loads of its state was vacant in
  * between: "not found" was true then, so there is nothing to try again. The
@@ -128,16 +135,21 @@ inline bool ioasid_generation_turns(uint32_t generation)
  * reads the next owner's pointer sees the state already vacated.
  *
  * Context: wait-free; no atomic read-modify-write, no store to shared memory.
- * Return: 0; -ENOENT not live; -EACCES owned by another set; -EAGAIN the slot
- * has moved to the next table of its store. @data is written only for 0.
+ * Return: 0; -ENOENT not live; -ESTALE used again since @generation; -EACCES
+ * owned by another set; -EAGAIN the slot has moved to the next table of its
+ * store. @data is written only for 0.
+ * Complexity: constant.
  */
 IOASID_INLINE int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
-				   void **data)
+				   uint32_t generation, void **data)
 {
 	ioasid_state_t state, again;
 	void *private_data;
 
 	state = ioasid_load_acquire(&slot->state);
+	if (generation != IOASID_GENERATION_ANY &&
+	    ioasid_unlikely(ioasid_state_generation(state) != generation))
+		return ioasid_state_moved(state) ? -EAGAIN : -ESTALE;
 	if (ioasid_unlikely(!(state & IOASID_STATE_LIVE)))
 		return ioasid_state_moved(state) ? -EAGAIN : -ENOENT;
 	if (set != IOASID_SET_ANY && ioasid_state_set(state) != set)
@@ -157,6 +169,7 @@ IOASID_INLINE int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
  * @set:  index of its owner, 0 for none
  *
  * Context: space locked. Wait-free.
+ * Complexity: constant.
  */
 inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
 				uint32_t set)
@@ -172,47 +185,121 @@ inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
 
 /**
  * ioasid_slot_free - end the life of a slot: drop the owner's reference
- * @slot: slot
+ * @slot:  slot
+ * @close: leave a slot without references live, for the caller to vacate:
+ *         it is found until then, but nobody can take a reference
  *
  * Context: space locked. Lock-free against get and put.
- * Return: the number of references that remain, 0 if the slot is now vacant;
- * -ENOENT vacant before; -EBUSY freed before, references remain.
+ * Return: the number of references that remain, 0 if the slot is now vacant,
+ * or closed; -ENOENT vacant before; -EBUSY freed before, references remain or
+ * it is closed.
+ * Complexity: constant.
  */
-inline int ioasid_slot_free(struct ioasid_slot *slot)
+inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 	ioasid_state_t next;
 
 	do {
-		if (!(state & IOASID_STATE_LIVE))
-			return ioasid_state_refs(state) ? -EBUSY : -ENOENT;
-		next = (state & ~IOASID_STATE_LIVE) - IOASID_STATE_REF;
-		if (!(next & IOASID_STATE_REFS))
+		if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
+			return -ENOENT;
+		if (!(state & IOASID_STATE_LIVE) ||
+		    !(state & IOASID_STATE_REFS))
+			return -EBUSY;
+		next = state - IOASID_STATE_REF;
+		if (next & IOASID_STATE_REFS)
+			next &= ~IOASID_STATE_LIVE;
+		else if (!close)
 			next &= IOASID_STATE_GENERATION;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state, next));
 	return (int)ioasid_state_refs(next);
 }
 
 /**
+ * ioasid_slot_hide - end the life of a slot, but keep the owner's reference
+ * @slot: slot
+ *
+ * Context: space locked. Lock-free against get and put.
+ * Return: 0, the reference is the caller's to put; -ENOENT, -EBUSY as for
+ * free.
+ * Complexity: constant.
+ */
+inline int ioasid_slot_hide(struct ioasid_slot *slot)
+{
+	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
+
+	do {
+		if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
+			return -ENOENT;
+		if (!(state & IOASID_STATE_LIVE) ||
+		    !(state & IOASID_STATE_REFS))
+			return -EBUSY;
+	} while (!ioasid_cas_acq_rel(&slot->state, &state,
+				     state & ~IOASID_STATE_LIVE));
+	return 0;
+}
+
+/**
+ * ioasid_slot_vacate - make a slot vacant that is closed, or only held
+ * @slot: slot; its generation stays
+ *
+ * Context: space locked. Wait-free.
+ * Complexity: constant.
+ */
+inline void ioasid_slot_vacate(struct ioasid_slot *slot)
+{
+	ioasid_store_release(&slot->state, ioasid_load_relaxed(&slot->state) &
+						   IOASID_STATE_GENERATION);
+}
+
+/**
+ * ioasid_slot_hold - make a slot pending that is closed or just lost its last
+ * reference
+ * @slot: slot; its ID is still occupied
+ * @set:  index of its owner
+ *
+ * Context: space locked. Wait-free.
+ * Complexity: constant.
+ */
+inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
+{
+	uint32_t generation =
+		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
+
+	ioasid_store_release(&slot->state,
+			     ioasid_state_make(generation, set, 1, false));
+}
+
+/**
  * ioasid_slot_get - take a reference to a live slot
- * @slot: slot, kept from being freed by a read section or the space's lock
- * @set:  as for ioasid_slot_read()
+ * @slot:       slot, kept from being freed by a read section or the space's
+ *              lock
+ * @set:        as for ioasid_slot_read()
+ * @generation: as for ioasid_slot_read()
  *
  * Context: lock-free.
- * Return: 0; -ENOENT vacant; -EBUSY freed, references remain; -EACCES owned
- * by another set; -EOVERFLOW no room for one more; -EAGAIN as for read.
+ * Return: 0; -ENOENT vacant; -ESTALE as for read; -EBUSY freed, references
+ * remain, or closed; -EACCES owned by another set; -EOVERFLOW no room for one
+ * more; -EAGAIN as for read.
+ * Complexity: constant.
  */
-inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set)
+inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
+			   uint32_t generation)
 {
 	ioasid_state_t state = ioasid_load_acquire(&slot->state);
 
 	do {
 		if (ioasid_state_moved(state))
 			return -EAGAIN;
+		if (generation != IOASID_GENERATION_ANY &&
+		    ioasid_state_generation(state) != generation)
+			return -ESTALE;
 		if (!(state & IOASID_STATE_LIVE))
 			return ioasid_state_refs(state) ? -EBUSY : -ENOENT;
 		if (set != IOASID_SET_ANY && ioasid_state_set(state) != set)
 			return -EACCES;
+		if (!ioasid_state_refs(state))
+			return -EBUSY;
 		if (ioasid_state_refs(state) == IOASID_REFS_MAX)
 			return -EOVERFLOW;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state,
@@ -222,14 +309,18 @@ inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set)
 
 /**
  * ioasid_slot_put - drop a reference
- * @slot:     slot the caller holds a reference to
- * @was_live: receives whether the slot could be found until now
+ * @slot:   slot the caller holds a reference to
+ * @before: receives the state until now
+ *
+ * The last reference to a live slot leaves it closed, for the caller to
+ * vacate; see ioasid_slot_free().
  *
  * Context: lock-free.
- * Return: the number of references that remain, 0 if the slot is now vacant;
- * -ENOENT no reference to drop; -EAGAIN as for read.
+ * Return: the number of references that remain, 0 if the slot is now vacant,
+ * or closed; -ENOENT no reference to drop; -EAGAIN as for read.
+ * Complexity: constant.
  */
-inline int ioasid_slot_put(struct ioasid_slot *slot, bool *was_live)
+inline int ioasid_slot_put(struct ioasid_slot *slot, ioasid_state_t *before)
 {
 	ioasid_state_t state = ioasid_load_acquire(&slot->state);
 	ioasid_state_t next;
@@ -240,10 +331,10 @@ inline int ioasid_slot_put(struct ioasid_slot *slot, bool *was_live)
 		if (!(state & IOASID_STATE_REFS))
 			return -ENOENT;
 		next = state - IOASID_STATE_REF;
-		if (!(next & IOASID_STATE_REFS))
+		if (!(next & (IOASID_STATE_REFS | IOASID_STATE_LIVE)))
 			next &= IOASID_STATE_GENERATION;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state, next));
-	*was_live = (state & IOASID_STATE_LIVE) != 0;
+	*before = state;
 	return (int)ioasid_state_refs(next);
 }
 
@@ -257,6 +348,7 @@ inline int ioasid_slot_put(struct ioasid_slot *slot, bool *was_live)
  * between make it copy again.
  *
  * Context: space locked. Lock-free against get and put.
+ * Complexity: constant.
  */
 inline void ioasid_slot_move(struct ioasid_slot *from, struct ioasid_slot *to)
 {

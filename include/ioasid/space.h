@@ -19,16 +19,74 @@ extern "C" {
 /**
  * struct ioasid_set - an owner of IDs
  *
- * A set belongs to the first space it allocates from, until that space is
- * destroyed. It must live as long as that space.
+ * A set belongs to the first space it allocates from, until it is destroyed or
+ * that space is. It must live as long. See <ioasid/set.h> for more than that.
  */
 struct ioasid_set {
 	/* private: */
 	ioasid_atomic_ptr space;
+	ioasid_atomic_ptr record;
 	ioasid_atomic_u32 index;
 };
 
-#define DECLARE_IOASID_SET(name) struct ioasid_set name = { { 0 }, { 0 } }
+/**
+ * DECLARE_IOASID_SET - define a static set
+ *
+ * Its first use binds it to a space; see ioasid_set_bind().
+ */
+#define DECLARE_IOASID_SET(name) \
+	struct ioasid_set name = { { 0 }, { 0 }, { 0 } }
+
+/** IOASID_NAME_SIZE - of names of spaces and sets, the final NUL included */
+#define IOASID_NAME_SIZE 32
+
+/**
+ * ioasid_handle_t - one use of one ID: its generation and the ID
+ *
+ * An ID that is freed and handed out again has another handle, so one kept for
+ * too long is told apart. It repeats after about 2^IOASID_GENERATION_BITS uses,
+ * 2^32 or 4,096 where states have 32 bits: of its ID or, where a store gave back
+ * the memory of vacant IDs, no fewer than 7/16 of that of all. 0 is never a handle.
+ */
+typedef uint64_t ioasid_handle_t;
+
+/**
+ * ioasid_handle_id - the ID of a handle
+ * @handle: handle
+ *
+ * Context: wait-free.
+ * Return: the ID.
+ * Complexity: constant.
+ */
+inline ioasid_t ioasid_handle_id(ioasid_handle_t handle)
+{
+	return (ioasid_t)handle;
+}
+
+/**
+ * ioasid_handle_generation - the generation of a handle
+ * @handle: handle
+ *
+ * Context: wait-free.
+ * Return: which use of the ID it is.
+ * Complexity: constant.
+ */
+inline uint32_t ioasid_handle_generation(ioasid_handle_t handle)
+{
+	return (uint32_t)(handle >> 32);
+}
+
+/**
+ * enum ioasid_reuse - which vacant ID alloc hands out
+ * @IOASID_REUSE_LOWEST: the lowest of the range asked for
+ * @IOASID_REUSE_CYCLIC: the next after the last handed out this way, and the
+ *                       lowest of the range when there is none above: what was
+ *                       freed stays unused for as long as can be
+ */
+enum ioasid_reuse {
+	IOASID_REUSE_LOWEST,
+	IOASID_REUSE_CYCLIC,
+};
 
 /**
  * struct ioasid_space_config - all zero: radix, epoch, every ID
@@ -37,13 +95,21 @@ struct ioasid_set {
  * @store:       see enum ioasid_store_kind
  * @store_ops:   the store for IOASID_STORE_CUSTOM; kept, not copied
  * @store_context: in the configuration @store_ops->create gets
- * @rcu:         a domain to share, the caller's; NULL: one of its own, of
- *               @flavour
+ * @rcu:         a domain to share, the caller's and not one that a space made
+ *               for itself; NULL: one of its own, of @flavour
  * @flavour:     used if @rcu is NULL; not IOASID_RCU_CUSTOM
  * @memory:      see struct ioasid_memory
  * @lock:        see struct ioasid_lock_ops
  * @hash_seed:   where the hash store puts IDs; 0: a random one, so that who
  *               chooses the IDs cannot make them collide
+ * @reuse:       see enum ioasid_reuse
+ * @quarantine:  no ID is handed out again before every reader has left that
+ *               ran when it was vacated: alloc passes it over for a grace
+ *               period. Else only readers' own arrangements, references or
+ *               handles tell an ID from its next use
+ * @capacity:    IDs that may be in use or set aside at a time; 0: all there
+ *               are
+ * @name:        for ioasid_space_dump(), copied; NULL: none
  */
 struct ioasid_space_config {
 	ioasid_t min, max;
@@ -55,14 +121,25 @@ struct ioasid_space_config {
 	struct ioasid_memory memory;
 	struct ioasid_lock_ops lock;
 	uint64_t hash_seed;
+	enum ioasid_reuse reuse;
+	bool quarantine;
+	uint32_t capacity;
+	const char *name;
 };
 
 /**
  * struct ioasid_stats - counts of a space
  * @live:         IDs that can be found
  * @pending:      freed, references remain
- * @quarantined:  vacant, waiting for the grace period of a generation's turn
+ * @quarantined:  vacant, waiting for a grace period by the configuration or
+ *                for the turn of a generation
  * @sets:         sets bound to the space
+ * @allocators:   allocators registered
+ * @notifiers:    notifiers registered
+ * @capacity:     IDs that may be in use or set aside at a time
+ * @committed:    IDs in use, pending or set aside: for sets, or by
+ *                ioasid_space_reserve()
+ * @reserved:     of these, by ioasid_space_reserve()
  * @allocs:       IDs handed out so far
  * @frees:        IDs freed so far, by free or the last put
  * @alloc_failed: calls of alloc that gave no ID
@@ -72,7 +149,8 @@ struct ioasid_space_config {
  *                those of an RCU domain
  */
 struct ioasid_stats {
-	uint32_t live, pending, quarantined, sets;
+	uint32_t live, pending, quarantined, sets, allocators, notifiers;
+	uint32_t capacity, committed, reserved;
 	uint64_t allocs, frees, alloc_failed, free_unknown;
 	size_t memory;
 };
@@ -88,10 +166,11 @@ struct ioasid_space {
  * @config: see there; NULL for all defaults
  * @space:  receives the space
  *
- * Context: not in a signal handler; the configured hooks are called.
- * Return: 0; -EINVAL min > max, unknown store or flavour, hooks half given;
- * -E2BIG the range is too wide for the bitmap store; -ENOMEM; what an own
- * store's create returns.
+ * Context: takes locks; not in a signal handler; the configured hooks are
+ * called.
+ * Return: 0; -EINVAL min > max, unknown store, flavour or reuse policy, hooks
+ * half given; -E2BIG the range is too wide for the bitmap store; -ENAMETOOLONG
+ * IOASID_NAME_SIZE; -ENOMEM; what an own store's create returns.
  * Ownership: the caller's, until ioasid_space_destroy().
  * Complexity: constant, and what the hooks and an own store cost.
  */
@@ -102,13 +181,15 @@ int ioasid_space_create(const struct ioasid_space_config *config,
  * ioasid_space_destroy - free a space, its IDs and its own RCU domain
  * @space: space; NULL is ignored
  *
- * Private pointers are the caller's business. Sets bound to the space are
- * free to be used in another.
+ * Private pointers are the caller's business. Static sets bound to the space
+ * are free to be used in another, those made by ioasid_set_create() are freed.
+ * No notifier is told; the IDs of allocators are handed back to them, and
+ * allocators and notifiers are the caller's again, without their @release.
  *
  * Context: waits for a grace period; no other call on @space may run or
  * follow.
- * Return: 0; -EDEADLK inside a read section or callback of its domain,
- * nothing has changed.
+ * Return: 0; -EDEADLK inside a read section or callback of its domain, or a
+ * callback of an allocator or notifier of @space; nothing has changed.
  * Complexity: linear in the memory held.
  */
 int ioasid_space_destroy(struct ioasid_space *space);
@@ -117,8 +198,9 @@ int ioasid_space_destroy(struct ioasid_space *space);
  * ioasid_space_rcu - the domain that protects a space's lookups
  * @space: space
  *
- * Context: wait-free. Ownership: the space's, or whoever gave it.
+ * Context: wait-free.
  * Return: the domain.
+ * Ownership: the space's, or whoever gave it.
  * Complexity: constant.
  */
 inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
@@ -127,7 +209,7 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
 }
 
 /**
- * ioasid_space_alloc - hand out the lowest vacant ID of a range
+ * ioasid_space_alloc - hand out a vacant ID of a range
  * @space: space
  * @set:   owner, NULL for none; bound to @space by its first use
  * @min:   lowest ID wanted
@@ -135,16 +217,22 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * @data:  private pointer, may be NULL
  * @id:    receives the ID
  *
- * What lies outside of the space's own range is cut off.
+ * What lies outside of the space's own range is cut off. The ID is chosen by
+ * an allocator, if one is registered, else by the space's policy.
  *
- * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -EINVAL min > max; -ENOSPC no vacant ID; -EAGAIN none but such
- * as wait for a grace period, or so much memory does that no more may be taken
- * (retired_limit of struct ioasid_rcu_config); -ENOMEM; -EXDEV @set belongs to
- * another space; -ENFILE no room for one more set. On error nothing has
- * changed.
+ * Context: takes the space's lock; may be called in a read section. With an
+ * allocator registered, waits for its calls on other threads and makes one.
+ * Calls notifiers.
+ * Return: 0; -EINVAL min > max; -ENOSPC no vacant ID, no capacity left, or the
+ * allocator had none; -EDQUOT the quota of @set is used up; -EAGAIN no ID but
+ * such as wait for a grace period, or the places of destroyed sets do, or so
+ * much memory that no more may be taken (retired_limit of struct
+ * ioasid_rcu_config); -ENOMEM; -EXDEV @set
+ * belongs to another space; -ENFILE no room for one more set; -ERANGE, -EEXIST
+ * an allocator gave an ID out of the range, or one in use; -EDEADLK called
+ * from an allocator's callback. On error nothing has changed.
  * Complexity: bitmap and radix one step a level; hash the run of occupied IDs
- * from @min on.
+ * from @min on; where none is vacant, the IDs that wait for a grace period.
  * Ownership: @data stays the caller's.
  */
 int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
@@ -158,11 +246,29 @@ int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
  * It is not found any more, and vacant once its last reference is put.
  * Readers may hold the private pointer for one more grace period.
  *
- * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -ENOENT not live; -EBUSY freed before, references remain.
+ * Context: takes the space's lock; may be called in a read section. For an ID
+ * of an allocator, waits for its calls on other threads and makes one. Calls
+ * notifiers.
+ * Return: 0; -ENOENT not live; -EBUSY freed before, references remain or
+ * another thread is at it.
  * Complexity: as a lookup.
  */
 int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
+
+/**
+ * ioasid_space_free_handle - end one use of an ID
+ * @space:  space
+ * @handle: from ioasid_space_handle()
+ *
+ * As ioasid_space_free(), but a handle kept for too long frees nobody else's
+ * ID.
+ *
+ * Context: as ioasid_space_free().
+ * Return: 0; -ENOENT, -EBUSY as for free; -ESTALE the ID was handed out again.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_free_handle(struct ioasid_space *space,
+			     ioasid_handle_t handle);
 
 /**
  * ioasid_space_free_deferred - free an ID, and call back when readers left
@@ -194,21 +300,39 @@ int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
  *
  * Context: lock-free; may be called in a read section.
  * Return: 0; -ENOENT unknown; -EACCES another set's; -EBUSY freed, references
- * remain; -EOVERFLOW IOASID_REFS_MAX references.
+ * remain or its end is under way; -EOVERFLOW IOASID_REFS_MAX
+ * references.
  * Complexity: as a lookup.
  */
 int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
 		     ioasid_t id);
 
 /**
+ * ioasid_space_get_handle - take a reference to one use of an ID
+ * @space:  space
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @handle: from ioasid_space_handle()
+ *
+ * The reference is dropped with ioasid_space_put().
+ *
+ * Context: lock-free; may be called in a read section.
+ * Return: as for ioasid_space_get(); -ESTALE the ID was handed out again.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_get_handle(struct ioasid_space *space,
+			    const struct ioasid_set *set,
+			    ioasid_handle_t handle);
+
+/**
  * ioasid_space_put - drop a reference to an ID
  * @space: space
  * @id:    ID the caller holds a reference to; the one from alloc counts
  *
- * Context: lock-free; the last reference takes the space's lock; may be
- * called in a read section.
- * Return: 0 references remain; 1 it was the last, the ID is vacant; -ENOENT
- * no reference to drop.
+ * Context: lock-free; the last reference frees the ID if nobody did, and is
+ * as ioasid_space_free(); may be called in a read section.
+ * Return: 0 references remain; 1 it was the last, the ID is vacant (called by a
+ * notifier or an allocator: once that has returned); -ENOENT no reference to
+ * drop.
  * Complexity: as a lookup.
  */
 int ioasid_space_put(struct ioasid_space *space, ioasid_t id);
@@ -260,7 +384,8 @@ int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
  * Ascending. An ID live throughout is visited exactly once; one that comes or
  * goes meanwhile, at most once.
  *
- * Context: takes the space's lock in between; may be called in a read section.
+ * Context: takes the space's lock in between; calls @func without it; may be
+ * called in a read section.
  * Return: 0; -EINVAL min > max; what @func returned if not 0.
  * Complexity: bitmap the range, 64 IDs a step; radix the nodes; hash the table
  * and n log n for n live IDs, without memory for them the table for every 64.
@@ -289,6 +414,42 @@ int ioasid_space_for_each(struct ioasid_space *space,
 size_t ioasid_space_trim(struct ioasid_space *space);
 
 /**
+ * ioasid_space_set_capacity - change how many IDs may be in use or set aside
+ * @space:    space
+ * @capacity: as in struct ioasid_space_config
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -EBUSY more are already. On error nothing has changed.
+ * Complexity: constant.
+ */
+int ioasid_space_set_capacity(struct ioasid_space *space, uint32_t capacity);
+
+/**
+ * ioasid_space_reserve - set a part of the capacity aside
+ * @space: space
+ * @count: IDs, on top of what was set aside before
+ *
+ * For IDs that something else hands out. See struct ioasid_set_config for what
+ * is set aside for a set.
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -ENOSPC less is left. On error nothing has changed.
+ * Complexity: constant.
+ */
+int ioasid_space_reserve(struct ioasid_space *space, uint32_t count);
+
+/**
+ * ioasid_space_unreserve - take back what was set aside
+ * @space: space
+ * @count: IDs
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -EINVAL less was set aside. On error nothing has changed.
+ * Complexity: constant.
+ */
+int ioasid_space_unreserve(struct ioasid_space *space, uint32_t count);
+
+/**
  * ioasid_space_stats - counts of a space
  * @space: space
  * @stats: filled in, of one moment
@@ -310,9 +471,27 @@ void ioasid_space_stats(struct ioasid_space *space, struct ioasid_stats *stats);
  */
 bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
 
+/**
+ * ioasid_space_dump - describe a space in words, for people
+ * @space: space
+ * @print: called with each line, without its end, outside of the space's lock;
+ *         may call anything that does not wait
+ * @arg:   last argument of @print
+ *
+ * The space, its sets, allocators and notifiers, then its IDs, ascending, with
+ * owner, generation, references and private pointer; what changes meanwhile may
+ * or may not show. The form of the lines may change between releases.
+ *
+ * Context: takes the space's lock in between; calls @print without it; may be
+ * called in a read section.
+ * Complexity: as ioasid_space_for_each(), sets and IDs.
+ */
+void ioasid_space_dump(struct ioasid_space *space,
+		       void (*print)(const char *line, void *arg), void *arg);
+
 /* Slow path of a lookup whose slot moved to the next table of the hash. */
 int ioasid_space_read_moved(const struct ioasid_space *space, uint32_t set,
-			    ioasid_t id, void **data);
+			    ioasid_t id, uint32_t generation, void **data);
 
 /* What ioasid_slot_read() has to look for. */
 IOASID_INLINE uint32_t ioasid_set_index(const struct ioasid_space *space,
@@ -337,6 +516,37 @@ IOASID_INLINE int ioasid_space_may_read(const struct ioasid_space *space)
 #endif
 }
 
+/* A lookup of one use of an ID, or of any; see ioasid_space_find_rcu(). */
+IOASID_INLINE int ioasid_space_find_use(const struct ioasid_space *space,
+					const struct ioasid_set *set,
+					ioasid_t id, uint32_t generation,
+					void **data)
+{
+	int ret = ioasid_space_may_read(space);
+	/* Not @data itself: that would have to live in memory. */
+	void *moved = NULL;
+	struct ioasid_slot *slot;
+	uint32_t index;
+
+	if (ioasid_unlikely(ret)) {
+		*data = NULL;
+		return ret;
+	}
+	index = ioasid_set_index(space, set);
+	slot = ioasid_store_find(&space->store, id);
+	/* Compilers cannot follow that it is only used for 0, and warn. */
+	*data = NULL;
+	if (ioasid_unlikely(!slot))
+		return -ENOENT;
+	ret = ioasid_slot_read(slot, index, generation, data);
+	if (ioasid_unlikely(ret == -EAGAIN)) {
+		ret = ioasid_space_read_moved(space, index, id, generation,
+					      &moved);
+		*data = moved;
+	}
+	return ret;
+}
+
 /**
  * ioasid_space_find_rcu - look an ID up inside a read section of the caller's
  * @space: space
@@ -355,28 +565,36 @@ IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
 					const struct ioasid_set *set,
 					ioasid_t id, void **data)
 {
-	int ret = ioasid_space_may_read(space);
-	/* Not @data itself: that would have to live in memory. */
-	void *moved = NULL;
-	struct ioasid_slot *slot;
-	uint32_t index;
+	return ioasid_space_find_use(space, set, id, IOASID_GENERATION_ANY,
+				     data);
+}
 
-	if (ioasid_unlikely(ret)) {
+/**
+ * ioasid_space_find_handle_rcu - look a handle up inside a read section
+ * @space:  space
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @handle: handle, any value
+ * @data:   receives the private pointer, valid until the end of the section;
+ *          NULL on error
+ *
+ * Context: as ioasid_space_find_rcu().
+ * Return: 0; -ENOENT unknown, or freed; -ESTALE the ID was handed out again, or
+ * may have been: its slot went and came back; -EACCES another set's.
+ * Complexity: as for ioasid_space_find_rcu().
+ */
+IOASID_INLINE int ioasid_space_find_handle_rcu(const struct ioasid_space *space,
+					       const struct ioasid_set *set,
+					       ioasid_handle_t handle,
+					       void **data)
+{
+	uint32_t generation = (uint32_t)(handle >> 32);
+
+	if (ioasid_unlikely(generation == IOASID_GENERATION_ANY)) {
 		*data = NULL;
-		return ret;
-	}
-	index = ioasid_set_index(space, set);
-	slot = ioasid_store_find(&space->store, id);
-	/* Compilers cannot follow that it is only used for 0, and warn. */
-	*data = NULL;
-	if (ioasid_unlikely(!slot))
 		return -ENOENT;
-	ret = ioasid_slot_read(slot, index, data);
-	if (ioasid_unlikely(ret == -EAGAIN)) {
-		ret = ioasid_space_read_moved(space, index, id, &moved);
-		*data = moved;
 	}
-	return ret;
+	return ioasid_space_find_use(space, set, (ioasid_t)handle, generation,
+				     data);
 }
 
 /* Calls a getter where no grace period may be waited for, in any flavour. */
@@ -408,6 +626,50 @@ IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
 {
 	struct ioasid_rcu_reader *reader = ioasid_rcu_section_enter(space->rcu);
 	int ret = ioasid_space_find_rcu(space, set, id, data);
+
+	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
+		*data = NULL;
+	ioasid_rcu_section_leave(space->rcu, reader);
+	return ret;
+}
+
+/**
+ * ioasid_space_handle - the handle of the present use of an ID
+ * @space:  space
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @id:     ID, any value
+ * @handle: receives the handle; 0 on error
+ *
+ * Context: any; wait-free but for a thread's first use.
+ * Return: 0; -ENOENT unknown; -EACCES another set's.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_handle(struct ioasid_space *space,
+			const struct ioasid_set *set, ioasid_t id,
+			ioasid_handle_t *handle);
+
+/**
+ * ioasid_space_find_handle - look a handle up
+ * @space:  space
+ * @set:    only if it is owned by this set; NULL: whoever owns it
+ * @handle: handle, any value
+ * @getter: as for ioasid_space_find()
+ * @data:   receives the private pointer; NULL if @getter said no, or on error
+ *
+ * Context: any; wait-free but for @getter and a thread's first use.
+ * Return: 0; -ENOENT unknown, or freed; -ESTALE the ID was handed out again, or
+ * may have been: its slot went and came back; -EACCES another set's.
+ * Ownership: the pointer stays with whoever gave it to alloc.
+ * Complexity: as for ioasid_space_find_rcu().
+ */
+IOASID_INLINE int ioasid_space_find_handle(const struct ioasid_space *space,
+					   const struct ioasid_set *set,
+					   ioasid_handle_t handle,
+					   bool (*getter)(void *data),
+					   void **data)
+{
+	struct ioasid_rcu_reader *reader = ioasid_rcu_section_enter(space->rcu);
+	int ret = ioasid_space_find_handle_rcu(space, set, handle, data);
 
 	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
 		*data = NULL;

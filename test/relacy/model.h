@@ -13,13 +13,21 @@
 
 #include <link.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <ostream>
 
+/* Relacy has numbers of its own for these; the C code does not. */
+#pragma push_macro("EAGAIN")
+#pragma push_macro("EBUSY")
+#pragma push_macro("EINVAL")
 #include <relacy/relacy.hpp>
+#pragma pop_macro("EAGAIN")
+#pragma pop_macro("EBUSY")
+#pragma pop_macro("EINVAL")
 
 #include "relacy_atomic.h"
 

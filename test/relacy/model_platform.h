@@ -34,14 +34,16 @@ inline void take_places()
 
 /* Functions of the headers that the C code calls or passes on. */
 void *const inline_functions[] __attribute__((used)) = {
-	(void *)ioasid_bitmap_find,	(void *)ioasid_radix_find,
-	(void *)ioasid_hash_find,	(void *)ioasid_hash_find_moved,
-	(void *)ioasid_slot_publish,	(void *)ioasid_slot_free,
-	(void *)ioasid_slot_get,	(void *)ioasid_slot_put,
-	(void *)ioasid_slot_move,	(void *)ioasid_state_make,
-	(void *)ioasid_state_refs,	(void *)ioasid_state_generation,
-	(void *)ioasid_generation_next, (void *)ioasid_generation_turns,
-	(void *)ioasid_space_rcu,
+	(void *)ioasid_bitmap_find,	 (void *)ioasid_radix_find,
+	(void *)ioasid_hash_find,	 (void *)ioasid_hash_find_moved,
+	(void *)ioasid_slot_publish,	 (void *)ioasid_slot_free,
+	(void *)ioasid_slot_get,	 (void *)ioasid_slot_put,
+	(void *)ioasid_slot_hide,	 (void *)ioasid_slot_vacate,
+	(void *)ioasid_slot_hold,	 (void *)ioasid_slot_move,
+	(void *)ioasid_state_make,	 (void *)ioasid_state_refs,
+	(void *)ioasid_state_generation, (void *)ioasid_generation_next,
+	(void *)ioasid_generation_turns, (void *)ioasid_space_rcu,
+	(void *)ioasid_handle_id,	 (void *)ioasid_handle_generation,
 };
 
 /* --- the one thread of the library's own, see ioasid_worker --- */
@@ -120,18 +122,30 @@ bool ioasid_membarrier(void)
 	return true;
 }
 
+static void *hook_alloc(void *, size_t size)
+{
+	if ((int)rl::thread_index() == model::set.starved)
+		return nullptr;
+	return model::alloc(size);
+}
+
+static void hook_free(void *, void *block, size_t)
+{
+	model::release(block);
+}
+
 int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 			  struct ioasid_memory *resolved)
 {
 	*resolved = *hooks;
+	resolved->alloc = hook_alloc;
+	resolved->free = hook_free;
 	return 0;
 }
 
 void *ioasid_memory_zeroed(const struct ioasid_memory *, size_t size)
 {
-	if ((int)rl::thread_index() == model::set.starved)
-		return nullptr;
-	return model::alloc(size);
+	return hook_alloc(nullptr, size);
 }
 
 void ioasid_memory_zeroed_free(const struct ioasid_memory *, void *block,

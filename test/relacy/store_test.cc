@@ -271,7 +271,8 @@ struct hash_late : hash<hash_late> {
 		ioasid_rcu_read_lock(ioasid_space_rcu(space));
 		do {
 			slot = find(id);
-			ret = slot ? ioasid_slot_get(slot, IOASID_SET_ANY) :
+			ret = slot ? ioasid_slot_get(slot, IOASID_SET_ANY,
+						     IOASID_GENERATION_ANY) :
 				     -ENOENT;
 		} while (ret == -EAGAIN);
 		ioasid_rcu_read_unlock(ioasid_space_rcu(space));

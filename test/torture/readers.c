@@ -50,9 +50,11 @@ static int slow_find(struct thread *thread, struct ioasid_space *space,
 	if (!slot)
 		return -ENOENT;
 	delay(thread);
-	ret = ioasid_slot_read(slot, IOASID_SET_ANY, data);
+	ret = ioasid_slot_read(slot, IOASID_SET_ANY, IOASID_GENERATION_ANY,
+			       data);
 	if (ret == -EAGAIN)
-		ret = ioasid_space_read_moved(space, IOASID_SET_ANY, id, data);
+		ret = ioasid_space_read_moved(space, IOASID_SET_ANY, id,
+					      IOASID_GENERATION_ANY, data);
 	return ret;
 }
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+/*
+ * A hash store whose private pointers are the values. Readers without lock look
+ * keys up as IDs are; see ioasid_spid_find().
+ */
+
+static int map_create(struct space *space, struct map *map)
+{
+	struct ioasid_store_config config = {
+		.min = 0,
+		.max = INVALID_IOASID - 1,
+		.memory = ioasid_space_hooks(space),
+		.rcu = space->space.rcu,
+	};
+	int ret;
+
+	map->store.kind = IOASID_STORE_HASH;
+	map->store.ops = &ioasid_hash_ops;
+	ret = map->store.ops->create(&map->store, &config);
+	map->created = !ret;
+	return ret;
+}
+
+static struct ioasid_slot *locked_slot(const struct map *map, uint32_t key)
+{
+	struct ioasid_slot *slot = ioasid_hash_find(&map->store, key);
+
+	if (slot && ioasid_state_moved(ioasid_load_relaxed(&slot->state)))
+		return ioasid_hash_find_moved(&map->store, key);
+	return slot;
+}
+
+static bool is_live(const struct ioasid_slot *slot)
+{
+	return ioasid_load_relaxed(&slot->state) & IOASID_STATE_LIVE;
+}
+
+/* -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers. */
+int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
+		      void *value)
+{
+	const struct ioasid_store_ops *ops = &ioasid_hash_ops;
+	struct ioasid_slot *slot;
+	int ret = 0;
+
+	if (!map->created)
+		ret = map_create(space, map);
+	if (!ret)
+		ret = ops->claim(&map->store, key, key, &key, &slot);
+	if (ret == -ENOSPC) {
+		if (is_live(locked_slot(map, key)))
+			return -EEXIST;
+		if (!ioasid_rcu_poll(space->space.rcu, map->turned))
+			return -EAGAIN;
+		ops->release(&map->store, key);
+		ret = ops->claim(&map->store, key, key, &key, &slot);
+	}
+	if (ret)
+		return ioasid_space_no_memory(space, ret);
+	ioasid_slot_publish(slot, value, 0);
+	map->count++;
+	return 0;
+}
+
+void *ioasid_map_find(const struct map *map, uint32_t key)
+{
+	struct ioasid_slot *slot;
+
+	if (!map->count)
+		return NULL;
+	slot = locked_slot(map, key);
+	return slot && is_live(slot) ?
+		       ioasid_load_relaxed(&slot->private_data) :
+		       NULL;
+}
+
+void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
+		       bool readers)
+{
+	struct ioasid_slot *slot = locked_slot(map, key);
+
+	ioasid_slot_free(slot, false);
+	map->count--;
+	/* No reader may meet a state twice; see ioasid_generation_turns(). */
+	if (readers && ioasid_generation_turns(ioasid_state_generation(
+			       ioasid_load_relaxed(&slot->state))))
+		map->turned = ioasid_rcu_start_poll(space->space.rcu);
+	else
+		ioasid_hash_ops.release(&map->store, key);
+}
+
+size_t ioasid_map_size(const struct map *map)
+{
+	const struct ioasid_hash_table *table;
+
+	if (!map->created)
+		return 0;
+	table = ioasid_load_relaxed(&map->store.root);
+	return table->size;
+}
+
+void ioasid_map_destroy(struct map *map)
+{
+	if (map->created)
+		map->store.ops->destroy(&map->store);
+}
