@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the Linux peer takes from the installed kernel source."""
+"""What the Linux peer and the tests take from the installed kernel source."""
 
 # Paths in the kernel tree; a trailing slash takes the whole directory.
 LINUX_MEMBERS = [
     "drivers/iommu/ioasid.c",
+    "drivers/iommu/iommu-sva-lib.c",
+    "drivers/iommu/iommu-sva-lib.h",
     "include/linux/ioasid.h",
     "include/linux/list.h",
     "lib/xarray.c",
