@@ -243,13 +243,17 @@ static int ask(struct space *space, ioasid_t min, ioasid_t max, ioasid_t *id,
 	return *id < min || *id > max ? -ERANGE : 0;
 }
 
-/* An allocator that gives such an ID would not know it is, if it took it back. */
+/*
+ * An allocator that gives such an ID would not know it is, if it took it back.
+ * The last put of one may be about to hand it back.
+ */
 static bool in_use(struct space *space, ioasid_t id)
 {
 	const struct ioasid_slot *slot = ioasid_locked_slot(space, id);
 
-	return slot && (ioasid_load_relaxed(&slot->state) &
-			(IOASID_STATE_LIVE | IOASID_STATE_REFS));
+	return ioasid_extra(space, id) ||
+	       (slot && (ioasid_load_relaxed(&slot->state) &
+			 (IOASID_STATE_LIVE | IOASID_STATE_REFS)));
 }
 
 /* Callbacks locked. */

@@ -41,11 +41,13 @@ static bool quarantined_within(struct space *space, ioasid_t min, ioasid_t max)
 {
 	ioasid_t heads[] = { space->quarantine.waiting,
 			     space->quarantine.fresh };
+	const struct ioasid_slot *slot;
 
-	if (min == max)
-		return !(ioasid_load_relaxed(
-				 &ioasid_locked_slot(space, min)->state) &
-			 (IOASID_STATE_LIVE | IOASID_STATE_REFS));
+	if (min == max) {
+		slot = ioasid_locked_slot(space, min);
+		return slot && !(ioasid_load_relaxed(&slot->state) &
+				 (IOASID_STATE_LIVE | IOASID_STATE_REFS));
+	}
 	if (min == space->min && max == space->max)
 		return true;
 	for (unsigned int i = 0; i < 2; i++)
