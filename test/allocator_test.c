@@ -4,6 +4,7 @@
  * to whom it was handed back, and can be told to misbehave.
  */
 #include "test/actors.h"
+#include "test/gate.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1387,21 +1388,6 @@ static void calls_in_release(struct fixture *fixture)
 	assert_int_equal(give(fixture), 0);
 	take(fixture, 0);
 	assert_int_equal(delist_host(&host, IOASID_UNREGISTER_IDLE), 0);
-}
-
-/* A place where a callback can be stopped. */
-struct gate {
-	ioasid_atomic_u32 reached, open;
-};
-
-static void wait_for(ioasid_atomic_u32 *word)
-{
-	double end = test_now() + TOO_LONG;
-
-	while (!ioasid_load_acquire(word)) {
-		CHECK(test_now() < end);
-		test_sleep(0.0005);
-	}
 }
 
 static void stop_at_gate(struct host *host, ioasid_t id)

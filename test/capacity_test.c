@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Capacity of a space, what is set aside of it, and quotas: nothing gets lost. */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 #include <ioasid/allocator.h>
 #include <ioasid/notifier.h>
 #include <ioasid/set.h>
-
-static struct ioasid_stats counts(struct fixture *fixture)
-{
-	const char *reason = NULL;
-	struct ioasid_stats now;
-
-	memset(&now, 0, sizeof(now));
-	ioasid_space_stats(fixture->space, &now);
-	now.memory = 0;
-	if (!ioasid_space_validate(fixture->space, &reason))
-		fail_msg("not valid: %s", reason);
-	return now;
-}
 
 static void expect(struct fixture *fixture, uint32_t capacity,
 		   uint32_t committed, uint32_t reserved)
@@ -123,11 +110,7 @@ static void exhausted(struct fixture *fixture)
 			 -ENOSPC);
 	assert_int_equal(id, 4321);
 	before.alloc_failed += 2;
-	{
-		struct ioasid_stats after = counts(fixture);
-
-		assert_memory_equal(&before, &after, sizeof(after));
-	}
+	expect_counts(fixture, &before);
 	/* Pending ones take part until they are vacant. */
 	assert_int_equal(ioasid_space_get(space, NULL, 3), 0);
 	assert_int_equal(ioasid_space_free(space, 3), 0);
@@ -518,7 +501,7 @@ static void host_free(ioasid_t id, void *data)
 static void refuse(struct host *host, ioasid_t id, ioasid_t max, int error)
 {
 	struct fixture *fixture = host->fixture;
-	struct ioasid_stats before = counts(fixture), after;
+	struct ioasid_stats before = counts(fixture);
 	ioasid_t given = 4321;
 
 	host->next = id;
@@ -527,8 +510,7 @@ static void refuse(struct host *host, ioasid_t id, ioasid_t max, int error)
 			 error);
 	assert_int_equal(given, 4321);
 	before.alloc_failed++;
-	after = counts(fixture);
-	assert_memory_equal(&before, &after, sizeof(after));
+	expect_counts(fixture, &before);
 }
 
 static void allocators(struct fixture *fixture)

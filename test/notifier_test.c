@@ -3,6 +3,7 @@
  * Notifiers: who is told what, in which order, and what handlers may do.
  */
 #include "test/actors.h"
+#include "test/gate.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1074,21 +1075,6 @@ static void each_allocation_fails(struct fixture *fixture)
 	} while (memory->failed > failed);
 	assert_int_equal(done, 2);
 	assert_true(refusals > 2);
-}
-
-/* A place where a handler can be stopped. */
-struct gate {
-	ioasid_atomic_u32 reached, open;
-};
-
-static void wait_for(ioasid_atomic_u32 *word)
-{
-	double end = test_now() + TOO_LONG;
-
-	while (!ioasid_load_acquire(word)) {
-		CHECK(test_now() < end);
-		test_sleep(0.0005);
-	}
 }
 
 /* Once for each ID, with the event it is about. */

@@ -514,6 +514,65 @@ static void flood_of_memory_in_hash(struct fixture *fixture)
 	flood_of_memory(fixture);
 }
 
+static struct late {
+	struct ioasid_rcu *rcu;
+	struct actor reader;
+	bool reading;
+} late;
+
+/* What it was refused for is over before it says so. */
+static int claim_late(struct ioasid_store *store, ioasid_t min, ioasid_t max,
+		      ioasid_t *id, struct ioasid_slot **slot)
+{
+	int ret = array_store_ops.claim(store, min, max, id, slot);
+
+	if (ret != -ENOMEM || !late.reading)
+		return ret;
+	late.reading = false;
+	reader_end(&late.reader, late.rcu);
+	ioasid_rcu_thread_offline(late.rcu);
+	CHECK(!ioasid_rcu_barrier(late.rcu));
+	ioasid_rcu_thread_online(late.rcu);
+	return ret;
+}
+
+static void memory_comes_back_meanwhile(struct fixture *fixture)
+{
+	struct ioasid_store_ops ops = array_store_ops;
+	struct ioasid_space_config config;
+	struct ioasid_rcu_config rcu_config;
+	ioasid_t id, n;
+	int ret = 0;
+
+	fixture_rcu_config(fixture, &rcu_config);
+	rcu_config.retired_limit = 4096;
+	late.rcu = remake(fixture, &rcu_config);
+	late.reading = true;
+	ops.claim = claim_late;
+	fixture_space_config(fixture, &config, 0, 1023);
+	config.store = IOASID_STORE_CUSTOM;
+	config.store_ops = &ops;
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	reader_begin(&late.reader, late.rcu);
+	/* Tried again, since it may have got back what it needs. */
+	for (n = 0; n < 1024; n++) {
+		ret = ioasid_space_alloc(fixture->space, NULL, n, n, NULL, &id);
+		assert_int_equal(ret, 0);
+		if (!late.reading)
+			break;
+	}
+	assert_false(late.reading);
+	/* Memory that is missing for another reason is no matter of waiting. */
+	assert_in_range(n, 1, 100);
+	fixture->memory.fail_all = true;
+	assert_int_equal(ioasid_space_alloc(fixture->space, NULL, n + 1, n + 1,
+					    NULL, &id),
+			 -ENOMEM);
+	fixture->memory.fail_all = false;
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+}
+
 static void retire_some(struct ioasid_space *space)
 {
 	ioasid_t id;
@@ -1546,6 +1605,8 @@ int main(void)
 		CASE(flood_of_callbacks, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(flood_of_memory, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(flood_of_memory_in_hash, PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(memory_comes_back_meanwhile,
+		     PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(stats_tell, PER_FLAVOUR),
 		CASE(reclaimer, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(reclaimer_frees, PER_FLAVOUR | THREADS | NO_SPACE),

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Which ID comes next, when one comes again, and how its uses are told apart. */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 #include <ioasid/set.h>
 
 static void *pointer(uintptr_t n)
 {
 	return (void *)(n << 4);
-}
-
-static struct ioasid_stats counts(struct fixture *fixture)
-{
-	const char *reason = NULL;
-	struct ioasid_stats now;
-
-	memset(&now, 0, sizeof(now));
-	ioasid_space_stats(fixture->space, &now);
-	now.memory = 0;
-	if (!ioasid_space_validate(fixture->space, &reason))
-		fail_msg("not valid: %s", reason);
-	return now;
 }
 
 static void reset(struct fixture *fixture, ioasid_t min, ioasid_t max,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sets: made, bound, limited, found, walked and ended. */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 #include <ioasid/notifier.h>
 #include <ioasid/set.h>
@@ -11,28 +11,6 @@ static const char *const too_long = "0123456789abcdef0123456789abcdef";
 static void *pointer(uintptr_t n)
 {
 	return (void *)(n << 4);
-}
-
-/* All that is counted, but bytes. */
-static struct ioasid_stats counts(struct fixture *fixture)
-{
-	const char *reason = NULL;
-	struct ioasid_stats now;
-
-	memset(&now, 0, sizeof(now));
-	ioasid_space_stats(fixture->space, &now);
-	now.memory = 0;
-	if (!ioasid_space_validate(fixture->space, &reason))
-		fail_msg("not valid: %s", reason);
-	return now;
-}
-
-static void expect_counts(struct fixture *fixture,
-			  const struct ioasid_stats *before)
-{
-	struct ioasid_stats now = counts(fixture);
-
-	assert_memory_equal(before, &now, sizeof(now));
 }
 
 static struct ioasid_set_info info_of(struct fixture *fixture,

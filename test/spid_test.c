@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPIDs: names of IDs in their sets. */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 #include <ioasid/set.h>
 
 static void *pointer(uintptr_t n)
 {
 	return (void *)(n << 4);
-}
-
-static struct ioasid_stats counts(struct fixture *fixture)
-{
-	const char *reason = NULL;
-	struct ioasid_stats now;
-
-	memset(&now, 0, sizeof(now));
-	ioasid_space_stats(fixture->space, &now);
-	now.memory = 0;
-	if (!ioasid_space_validate(fixture->space, &reason))
-		fail_msg("not valid: %s", reason);
-	return now;
 }
 
 static uint32_t spids_of(struct fixture *fixture, const struct ioasid_set *set)
@@ -147,11 +134,7 @@ static void attach_refuses(struct fixture *fixture)
 	assert_int_equal(ioasid_spid_attach(space, 2, 10), -EEXIST);
 	assert_int_equal(ioasid_spid_attach(space, 1, 10), -EBUSY);
 	assert_int_equal(ioasid_spid_attach(space, 1, 11), -EBUSY);
-	{
-		struct ioasid_stats after = counts(fixture);
-
-		assert_memory_equal(&before, &after, sizeof(after));
-	}
+	expect_counts(fixture, &before);
 	assert_int_equal(spids_of(fixture, a), 1);
 	expect(fixture, a, 10, 1);
 	expect(fixture, a, 11, INVALID_IOASID);
@@ -409,7 +392,7 @@ static void calls(struct fixture *fixture, uint64_t fail_at, bool for_good,
 {
 	struct test_memory *memory = &fixture->memory;
 	struct ioasid_set *a = make(fixture);
-	struct ioasid_stats before, after;
+	struct ioasid_stats before;
 	uint64_t failed;
 	ioasid_t n;
 	int ret;
@@ -430,8 +413,7 @@ static void calls(struct fixture *fixture, uint64_t fail_at, bool for_good,
 		assert_int_equal(ret, -ENOMEM);
 		assert_true(memory->failed > failed);
 		++*refused;
-		after = counts(fixture);
-		assert_memory_equal(&before, &after, sizeof(before));
+		expect_counts(fixture, &before);
 		expect_none(fixture, n);
 		expect(fixture, a, 7 * n, INVALID_IOASID);
 		memory->fail_all = false;

@@ -54,7 +54,9 @@ def variants(tests, once = []):
             ],
             hdrs = [
                 "actors.h",
+                "counts.h",
                 "fixture.h",
+                "gate.h",
                 "toy_rcu.h",
                 "//adapters/urcu:ioasid_urcu.h",
             ],

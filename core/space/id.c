@@ -139,28 +139,13 @@ static inline int publish(struct space *space, struct ioasid_set *set,
 	return 0;
 }
 
-static inline int check_owner(struct space *space, const struct ioasid_set *set,
-			      struct set_record **record)
-{
-	*record = ioasid_set_record(space, set);
-	if (set && !*record && ioasid_load_acquire(&set->space))
-		return -EXDEV;
-	return ioasid_charge_check(space, *record);
-}
-
-int ioasid_id_check_owner(struct space *space, const struct ioasid_set *set,
-			  struct set_record **record)
-{
-	return check_owner(space, set, record);
-}
-
 static int alloc_locked(struct space *space, struct ioasid_set *set,
 			ioasid_t min, ioasid_t max, void *data, ioasid_t *id)
 {
 	struct set_record *record;
 	struct ioasid_slot *slot;
 	ioasid_t claimed;
-	int ret = check_owner(space, set, &record);
+	int ret = ioasid_id_check_owner(space, set, &record);
 
 	if (!ret)
 		ret = claim(space, min, max, &claimed, &slot);
@@ -179,17 +164,17 @@ int ioasid_id_take(struct space *space, struct ioasid_set *set, ioasid_t id,
 {
 	struct set_record *record;
 	struct ioasid_slot *slot;
-	int ret = check_owner(space, set, &record);
+	int ret = ioasid_id_check_owner(space, set, &record);
 
 	if (ret)
 		return ret;
 	ret = claim(space, id, id, &id, &slot);
 	if (ret)
 		return ret == -ENOSPC ? -EEXIST : ret;
-	*extra = ioasid_extra_make(space, id);
-	if (!*extra) {
+	ret = ioasid_extra_make(space, id, extra);
+	if (ret) {
 		space->space.store.ops->release(&space->space.store, id);
-		return ioasid_space_no_memory(space, -ENOMEM);
+		return ret;
 	}
 	ret = publish(space, set, record, id, slot, data);
 	if (ret)
@@ -231,7 +216,7 @@ int ioasid_space_alloc(struct ioasid_space *public_space,
 		ret = ioasid_event_begin(space, &own, INVALID_IOASID, &event);
 	if (!ret)
 		ret = alloc_locked(space, set, min, max, data, id);
-	if (ioasid_unlikely(ret == -EAGAIN && ioasid_space_must_wait(space))) {
+	if (ioasid_unlikely(ret == -EAGAIN && ioasid_space_refused(space))) {
 		ioasid_rcu_reclaim_all(public_space->rcu);
 		ret = alloc_locked(space, set, min, max, data, id);
 	}
@@ -411,10 +396,7 @@ int ioasid_space_handle(struct ioasid_space *space,
 			 ioasid_state_set(state) != index)
 			ret = -EACCES;
 		else
-			*handle =
-				(ioasid_handle_t)ioasid_state_generation(state)
-					<< 32 |
-				id;
+			*handle = ioasid_handle_of(state, id);
 	}
 	ioasid_rcu_read_unlock(space->rcu);
 	return ret;

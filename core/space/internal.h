@@ -123,6 +123,8 @@ struct space {
 	struct ioasid_lock lock __attribute__((aligned(IOASID_CACHE_LINE)));
 	struct ioasid_stats stats;
 	struct quarantine quarantine;
+	/* what a store asked for last, lest too much wait for readers */
+	bool refused;
 	/* the next ID of the cyclic policy */
 	ioasid_t cursor;
 	/* of vacated IDs; before a restore: generations go on from there */
@@ -180,26 +182,58 @@ static inline void ioasid_space_unlock(struct space *space)
 void *ioasid_space_memory(struct space *space, size_t size);
 void ioasid_space_memory_free(struct space *space, void *memory, size_t size);
 struct ioasid_memory ioasid_space_hooks(struct space *space);
-/* Readers hold up the freeing of so much that no more may be taken. */
-bool ioasid_space_must_wait(const struct space *space);
-/* -EAGAIN if it must wait, else @ret. */
-int ioasid_space_no_memory(const struct space *space, int ret);
 /* False: too long. */
 bool ioasid_space_name(char *to, const char *from);
 /* Who calls? No lock needed. */
 const void *ioasid_space_thread(void);
 
-/* The slot of @id where updates belong, or NULL. */
-static inline struct ioasid_slot *ioasid_locked_slot(struct space *space,
-						     ioasid_t id)
+/* What a store says that asked for memory. */
+static inline int ioasid_space_no_memory(const struct space *space, int ret)
 {
-	const struct ioasid_store *store = &space->space.store;
+	return ret == -ENOMEM && space->refused ? -EAGAIN : ret;
+}
+
+/* Was memory refused that reclaiming may have given back? */
+static inline bool ioasid_space_refused(struct space *space)
+{
+	bool refused = space->refused;
+
+	space->refused = false;
+	return refused;
+}
+
+/* The slot of @id where updates belong, or NULL. */
+static inline struct ioasid_slot *
+ioasid_store_locked_slot(const struct ioasid_store *store, ioasid_t id)
+{
 	struct ioasid_slot *slot = ioasid_store_find(store, id);
 
 	if (ioasid_unlikely(slot && ioasid_state_moved(
 					    ioasid_load_relaxed(&slot->state))))
 		return ioasid_hash_find_moved(store, id);
 	return slot;
+}
+
+static inline struct ioasid_slot *ioasid_locked_slot(struct space *space,
+						     ioasid_t id)
+{
+	return ioasid_store_locked_slot(&space->space.store, id);
+}
+
+/* The state of a live ID whose end is not under way, 0 if it is not. */
+static inline ioasid_state_t ioasid_live_state(struct space *space, ioasid_t id)
+{
+	const struct ioasid_slot *slot = ioasid_locked_slot(space, id);
+	ioasid_state_t state = slot ? ioasid_load_relaxed(&slot->state) : 0;
+
+	return state & IOASID_STATE_LIVE && state & IOASID_STATE_REFS ? state :
+									0;
+}
+
+static inline ioasid_handle_t ioasid_handle_of(ioasid_state_t state,
+					       ioasid_t id)
+{
+	return (ioasid_handle_t)ioasid_state_generation(state) << 32 | id;
 }
 
 /* id.c: unlocks, and does what is to be done without lock */
@@ -209,9 +243,6 @@ void ioasid_id_vacate(struct space *space, ioasid_t id,
 		      struct ioasid_slot *slot, uint32_t set);
 /* Drops the reference that a hidden ID was kept by. */
 void ioasid_id_finish(struct space *space, ioasid_t id);
-/* May @set have one more ID? @record receives its record, if it has one. */
-int ioasid_id_check_owner(struct space *space, const struct ioasid_set *set,
-			  struct set_record **record);
 /*
  * Hands out that ID, with extras. -ENOSPC, -EDQUOT: not to @set; -EEXIST: in
  * use; -EAGAIN: waits for a grace period.
@@ -222,6 +253,7 @@ int ioasid_id_take(struct space *space, struct ioasid_set *set, ioasid_t id,
 int ioasid_id_free(struct space *space, ioasid_t id, uint32_t set,
 		   uint32_t generation);
 void ioasid_quarantine_reap(struct space *space);
+
 /* map.c */
 int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
 		      void *value);
@@ -254,7 +286,7 @@ static inline struct set_record *ioasid_set_record_at(const struct space *space,
 /* Gives @set a record on first use; NULL as @set: none. */
 int ioasid_set_enter(struct space *space, struct ioasid_set *set,
 		     struct set_record **record);
-/* Makes and binds; @set NULL: one of its own. */
+/* Makes and binds; @set NULL: one of its own. -EXDEV: @set is bound. */
 int ioasid_set_make(struct space *space, struct ioasid_set *set,
 		    const struct ioasid_set_config *config,
 		    struct set_record **record);
@@ -262,6 +294,7 @@ int ioasid_set_make(struct space *space, struct ioasid_set *set,
 void ioasid_set_unmake(struct space *space, struct set_record *record);
 void ioasid_sets_destroy(struct space *space);
 const char *ioasid_sets_check(struct space *space);
+
 /* May one more ID be in use? */
 static inline int ioasid_charge_check(const struct space *space,
 				      const struct set_record *record)
@@ -286,6 +319,24 @@ static inline void ioasid_uncharge(struct space *space,
 		space->stats.committed--;
 }
 
+/* May @set have one more ID? @record receives its record, if it has one. */
+static inline int ioasid_id_check_owner(struct space *space,
+					const struct ioasid_set *set,
+					struct set_record **record)
+{
+	*record = ioasid_set_record(space, set);
+	if (set && !*record && ioasid_load_acquire(&set->space))
+		return -EXDEV;
+	return ioasid_charge_check(space, *record);
+}
+
+/* What of the capacity is in use by a set or set aside for it. */
+static inline uint32_t ioasid_set_committed(const struct set_record *record)
+{
+	return record->count > record->reserved ? record->count :
+						  record->reserved;
+}
+
 /* NULL: it has none. */
 static inline struct extra *ioasid_extra(const struct space *space, ioasid_t id)
 {
@@ -294,8 +345,8 @@ static inline struct extra *ioasid_extra(const struct space *space, ioasid_t id)
 		       NULL;
 }
 
-/* Makes one if need be; NULL: see ioasid_space_no_memory(). */
-struct extra *ioasid_extra_make(struct space *space, ioasid_t id);
+/* Makes one if need be. */
+int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **extra);
 void ioasid_extra_free(struct space *space, struct extra *extra);
 int ioasid_spid_name(struct space *space, struct set_record *record,
 		     ioasid_t id, ioasid_t spid);
@@ -324,8 +375,8 @@ static inline bool ioasid_watched(const struct space *space)
 }
 
 /*
- * Readies an event of @id, or a new ID, for the calling thread, in @own or in memory. -ENOMEM: it
- * has to wait its turn and there is no memory for that.
+ * Readies an event of @id, or of a new ID, for the calling thread, in @own or in
+ * memory. -ENOMEM: it has to wait its turn and there is no memory for that.
  */
 int ioasid_event_begin(struct space *space, struct delivery *own, ioasid_t id,
 		       struct event **event);

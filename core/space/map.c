@@ -23,15 +23,6 @@ static int map_create(struct space *space, struct map *map)
 	return ret;
 }
 
-static struct ioasid_slot *locked_slot(const struct map *map, uint32_t key)
-{
-	struct ioasid_slot *slot = ioasid_hash_find(&map->store, key);
-
-	if (slot && ioasid_state_moved(ioasid_load_relaxed(&slot->state)))
-		return ioasid_hash_find_moved(&map->store, key);
-	return slot;
-}
-
 static bool is_live(const struct ioasid_slot *slot)
 {
 	return ioasid_load_relaxed(&slot->state) & IOASID_STATE_LIVE;
@@ -50,7 +41,7 @@ int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
 	if (!ret)
 		ret = ops->claim(&map->store, key, key, &key, &slot);
 	if (ret == -ENOSPC) {
-		if (is_live(locked_slot(map, key)))
+		if (is_live(ioasid_store_locked_slot(&map->store, key)))
 			return -EEXIST;
 		if (!ioasid_rcu_poll(space->space.rcu, map->turned))
 			return -EAGAIN;
@@ -70,7 +61,7 @@ void *ioasid_map_find(const struct map *map, uint32_t key)
 
 	if (!map->count)
 		return NULL;
-	slot = locked_slot(map, key);
+	slot = ioasid_store_locked_slot(&map->store, key);
 	return slot && is_live(slot) ?
 		       ioasid_load_relaxed(&slot->private_data) :
 		       NULL;
@@ -79,7 +70,7 @@ void *ioasid_map_find(const struct map *map, uint32_t key)
 void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
 		       bool readers)
 {
-	struct ioasid_slot *slot = locked_slot(map, key);
+	struct ioasid_slot *slot = ioasid_store_locked_slot(&map->store, key);
 
 	ioasid_slot_free(slot, false);
 	map->count--;

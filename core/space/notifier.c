@@ -160,9 +160,7 @@ static struct ioasid_notice notice_of(struct space *space,
 		.event = event->event,
 		.space = &space->space,
 		.set = record ? record->set : NULL,
-		.handle = (ioasid_handle_t)ioasid_state_generation(state)
-				  << 32 |
-			  event->id,
+		.handle = ioasid_handle_of(state, event->id),
 		.spid = extra ? extra->spid : INVALID_IOASID,
 		.data = ioasid_load_relaxed(&slot->private_data),
 		.arg = event->arg,
@@ -279,20 +277,15 @@ int ioasid_space_notify(struct ioasid_space *public_space, ioasid_t id,
 			enum ioasid_event what, void *arg)
 {
 	struct space *space = ioasid_to_space(public_space);
-	const struct ioasid_slot *slot;
 	struct event *event = NULL;
 	struct delivery own;
-	int ret = 0;
+	int ret;
 
 	if (what != IOASID_EVENT_BIND && what != IOASID_EVENT_UNBIND)
 		return -EINVAL;
 	own.thread = NULL;
 	ioasid_space_lock(space);
-	slot = ioasid_locked_slot(space, id);
-	/* Nor one whose end is under way. */
-	if (!slot || !(ioasid_load_relaxed(&slot->state) & IOASID_STATE_LIVE) ||
-	    !(ioasid_load_relaxed(&slot->state) & IOASID_STATE_REFS))
-		ret = -ENOENT;
+	ret = ioasid_live_state(space, id) ? 0 : -ENOENT;
 	if (!ret && ioasid_watched(space))
 		ret = ioasid_event_begin(space, &own, id, &event);
 	if (event) {
@@ -321,9 +314,6 @@ int ioasid_space_register_notifier(struct ioasid_space *public_space,
 
 	ioasid_space_lock(space);
 	ret = check_notifier(notifier);
-	if (!ret && set && !ioasid_set_record(space, set) &&
-	    ioasid_load_acquire(&set->space))
-		ret = -EXDEV;
 	if (!ret)
 		ret = ioasid_set_enter(space, set, &record);
 	if (!ret) {

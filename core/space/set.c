@@ -151,6 +151,8 @@ int ioasid_set_make(struct space *space, struct ioasid_set *set,
 
 	if (!config)
 		config = &defaults;
+	if (set && ioasid_load_acquire(&set->space))
+		return -EXDEV;
 	ret = check_config(space, config);
 	if (ret)
 		return ret;
@@ -256,7 +258,7 @@ int ioasid_set_bind(struct ioasid_space *public_space, struct ioasid_set *set,
 	ioasid_space_lock(space);
 	if (ioasid_set_record(space, set))
 		ret = -EBUSY;
-	else if (!set || ioasid_load_acquire(&set->space))
+	else if (!set)
 		ret = -EXDEV;
 	else
 		ret = ioasid_set_make(space, set, config, &record);
@@ -286,18 +288,12 @@ int ioasid_set_destroy(struct ioasid_space *public_space,
 	return ret;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static int limit(struct space *space, struct set_record *record, uint32_t quota,
 		 uint32_t reserved)
 {
 	struct ioasid_stats *stats = &space->stats;
-	uint32_t without =
-		stats->committed - larger(record->count, record->reserved);
-	uint32_t with = larger(record->count, reserved);
+	uint32_t without = stats->committed - ioasid_set_committed(record);
+	uint32_t with = record->count > reserved ? record->count : reserved;
 
 	if (quota && reserved > quota)
 		return -EINVAL;
@@ -362,16 +358,6 @@ int ioasid_set_by_token(struct ioasid_space *public_space, const void *token,
 	return record ? 0 : -ENOENT;
 }
 
-/* The state of a live ID whose end is not under way, 0 if it is not. */
-static ioasid_state_t live_state(struct space *space, ioasid_t id)
-{
-	const struct ioasid_slot *slot = ioasid_locked_slot(space, id);
-	ioasid_state_t state = slot ? ioasid_load_relaxed(&slot->state) : 0;
-
-	return state & IOASID_STATE_LIVE && state & IOASID_STATE_REFS ? state :
-									0;
-}
-
 int ioasid_set_of(struct ioasid_space *public_space, ioasid_t id,
 		  struct ioasid_set **set)
 {
@@ -380,7 +366,7 @@ int ioasid_set_of(struct ioasid_space *public_space, ioasid_t id,
 	ioasid_state_t state;
 
 	ioasid_space_lock(space);
-	state = live_state(space, id);
+	state = ioasid_live_state(space, id);
 	if (state) {
 		record = ioasid_set_record_at(space, ioasid_state_set(state));
 		*set = record ? record->set : NULL;
@@ -417,23 +403,25 @@ int ioasid_set_for_each(struct ioasid_space *public_space,
 	return ret;
 }
 
-struct extra *ioasid_extra_make(struct space *space, ioasid_t id)
+int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **made)
 {
 	struct extra *extra = ioasid_extra(space, id);
+	int ret = 0;
 
-	if (extra)
-		return extra;
-	extra = ioasid_space_memory(space, sizeof(*extra));
-	if (!extra)
-		return NULL;
-	memset(extra, 0, sizeof(*extra));
-	extra->id = id;
-	extra->spid = INVALID_IOASID;
-	if (ioasid_map_insert(space, &space->extras, id, extra)) {
-		ioasid_space_memory_free(space, extra, sizeof(*extra));
-		return NULL;
+	if (!extra) {
+		extra = ioasid_space_memory(space, sizeof(*extra));
+		if (!extra)
+			return -ENOMEM;
+		memset(extra, 0, sizeof(*extra));
+		extra->id = id;
+		extra->spid = INVALID_IOASID;
+		ret = ioasid_map_insert(space, &space->extras, id, extra);
 	}
-	return extra;
+	if (ret)
+		ioasid_space_memory_free(space, extra, sizeof(*extra));
+	else
+		*made = extra;
+	return ret;
 }
 
 void ioasid_extra_free(struct space *space, struct extra *extra)
@@ -458,10 +446,10 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 	if (ret)
 		return ret;
 	ioasid_store_release(&record->has_spids, 1);
-	extra = ioasid_extra_make(space, id);
-	if (!extra) {
+	ret = ioasid_extra_make(space, id, &extra);
+	if (ret) {
 		ioasid_map_remove(space, &record->spids, spid, true);
-		return ioasid_space_no_memory(space, -ENOMEM);
+		return ret;
 	}
 	extra->spid = spid;
 	extra->named = true;
@@ -481,7 +469,7 @@ void ioasid_spid_unname(struct space *space, struct set_record *record,
 
 static int attach(struct space *space, ioasid_t id, ioasid_t spid)
 {
-	ioasid_state_t state = live_state(space, id);
+	ioasid_state_t state = ioasid_live_state(space, id);
 	struct set_record *record;
 
 	if (!state)
@@ -498,7 +486,7 @@ int ioasid_spid_attach(struct ioasid_space *public_space, ioasid_t id,
 
 	ioasid_space_lock(space);
 	ret = attach(space, id, spid);
-	if (ret == -EAGAIN && ioasid_space_must_wait(space)) {
+	if (ret == -EAGAIN && ioasid_space_refused(space)) {
 		ioasid_rcu_reclaim_all(public_space->rcu);
 		ret = attach(space, id, spid);
 	}
@@ -515,7 +503,7 @@ int ioasid_spid_detach(struct ioasid_space *public_space, ioasid_t id)
 	int ret = -ENOENT;
 
 	ioasid_space_lock(space);
-	state = live_state(space, id);
+	state = ioasid_live_state(space, id);
 	extra = state ? ioasid_extra(space, id) : NULL;
 	if (extra && extra->named) {
 		ioasid_spid_unname(
@@ -539,7 +527,7 @@ int ioasid_spid_of(struct ioasid_space *public_space, ioasid_t id,
 	const struct extra *extra = NULL;
 
 	ioasid_space_lock(space);
-	if (live_state(space, id))
+	if (ioasid_live_state(space, id))
 		extra = ioasid_extra(space, id);
 	if (extra && !extra->named)
 		extra = NULL;

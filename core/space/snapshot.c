@@ -407,8 +407,6 @@ static int make_set(struct restore *restore, uint32_t number)
 	config.token = info.token;
 	if (codec->restore_set)
 		set = codec->restore_set(codec->context, &info);
-	if (set && ioasid_load_acquire(&set->space))
-		return -EXDEV;
 	return ioasid_set_make(restore->space, set, &config,
 			       &restore->record[number]);
 }
@@ -451,9 +449,9 @@ static int place_extra(struct restore *restore, const unsigned char *from)
 	if (get32(from + ID_FLAGS) & FLAG_ALLOCATOR) {
 		if (!space->sources)
 			return -ENODEV;
-		extra = ioasid_extra_make(space, id);
-		if (!extra)
-			return ioasid_space_no_memory(space, -ENOMEM);
+		ret = ioasid_extra_make(space, id, &extra);
+		if (ret)
+			return ret;
 		ioasid_source_adopt(space, extra);
 	}
 	if (spid == INVALID_IOASID)
@@ -621,7 +619,7 @@ int ioasid_space_restore(struct ioasid_space *public_space,
 	cancel = ioasid_cancel_disable();
 	ioasid_space_lock(restore.space);
 	ret = restore_locked(&restore);
-	if (ret == -EAGAIN && ioasid_space_must_wait(restore.space)) {
+	if (ret == -EAGAIN && ioasid_space_refused(restore.space)) {
 		ioasid_rcu_reclaim_all(public_space->rcu);
 		ret = restore_locked(&restore);
 	}

@@ -59,14 +59,12 @@ static void *counted(struct space *space, void *memory, size_t size)
 	return memory;
 }
 
-bool ioasid_space_must_wait(const struct space *space)
+/* So much waits for readers that no more may be taken. */
+static bool must_wait(struct space *space)
 {
-	return space->created && ioasid_rcu_retired_full(space->space.rcu);
-}
-
-int ioasid_space_no_memory(const struct space *space, int ret)
-{
-	return ret == -ENOMEM && ioasid_space_must_wait(space) ? -EAGAIN : ret;
+	space->refused = space->created &&
+			 ioasid_rcu_retired_full(space->space.rcu);
+	return space->refused;
 }
 
 void *ioasid_space_memory(struct space *space, size_t size)
@@ -86,8 +84,7 @@ static void *counted_alloc(void *context, size_t size)
 {
 	struct space *space = context;
 
-	return ioasid_space_must_wait(space) ? NULL :
-					       ioasid_space_memory(space, size);
+	return must_wait(space) ? NULL : ioasid_space_memory(space, size);
 }
 
 static void *counted_reserve(void *context, size_t size)
@@ -95,7 +92,7 @@ static void *counted_reserve(void *context, size_t size)
 	struct space *space = context;
 	const struct ioasid_memory *user = &space->user_memory;
 
-	if (ioasid_space_must_wait(space))
+	if (must_wait(space))
 		return NULL;
 	return counted(space, user->reserve(user->context, size), size);
 }

@@ -154,7 +154,7 @@ static const char *check_slot(struct space *space, ioasid_t id,
 			      struct tally *tally)
 {
 	struct ioasid_slot *slot = ioasid_locked_slot(space, id);
-	const struct extra *extra = ioasid_map_find(&space->extras, id);
+	const struct extra *extra = ioasid_extra(space, id);
 	ioasid_state_t state;
 	struct set_record *record;
 	uint32_t refs, set;
@@ -250,9 +250,7 @@ static const char *check_space(struct space *space)
 			ioasid_set_record_at(space, i);
 
 		if (record)
-			committed += record->count > record->reserved ?
-					     record->count :
-					     record->reserved;
+			committed += ioasid_set_committed(record);
 	}
 	if (committed != space->stats.committed ||
 	    committed > space->stats.capacity)
