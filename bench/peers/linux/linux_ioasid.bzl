@@ -165,6 +165,5 @@ def linux_ioasid_targets():
             "no-asan",
             "no-msan",
             "no-tsan",
-            "no-ubsan",
         ],
     )
