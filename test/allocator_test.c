@@ -1022,6 +1022,148 @@ static void lookups_in_callbacks(struct fixture *fixture)
 	take(fixture, inside.id);
 }
 
+static ioasid_t count_up(ioasid_t min, ioasid_t max, void *data)
+{
+	ioasid_t *next = data;
+
+	(void)min;
+	(void)max;
+	return (*next)++;
+}
+
+static void forget(ioasid_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	fail_msg("an ID was handed back");
+}
+
+static void count_back(ioasid_t id, void *data)
+{
+	ioasid_t *next = data;
+
+	(void)id;
+	--*next;
+}
+
+/* What is retired is given back before an ID is refused, and asked for once. */
+static void no_limit_without_readers(struct fixture *fixture)
+{
+	ioasid_t next = 0, id = 0;
+	struct ioasid_allocator_ops ops = { .alloc = count_up,
+					    .free = forget,
+					    .pdata = &next };
+	struct ioasid_space_config config;
+	struct ioasid_rcu_config rcu_config;
+	struct ioasid_space *space;
+	struct ioasid_rcu *rcu;
+
+	fixture_rcu_config(fixture, &rcu_config);
+	rcu_config.retired_limit = 1;
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &rcu), 0);
+	fixture_space_config(fixture, &config, 0, 0xffff);
+	config.rcu = rcu;
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	assert_int_equal(ioasid_space_register_allocator(space, &ops), 0);
+	while (id < 2000)
+		assert_int_equal(ioasid_space_alloc(space, NULL, 0, 0xffff,
+						    NULL, &id),
+				 0);
+	assert_int_equal(next, id + 1);
+	ops.free = count_back;
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	assert_int_equal(next, 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
+/* Nor of one that hands out no more. */
+static void refuse_alloc(struct host *host, ioasid_t id)
+{
+	ioasid_t given;
+
+	(void)id;
+	assert_int_equal(try_give(host->fixture, NULL, 0, 99, NULL, &given),
+			 -EDEADLK);
+	++*(unsigned int *)host->arg;
+}
+
+static void alloc_refused_by_kept(struct fixture *fixture)
+{
+	struct ioasid_space_config config;
+	unsigned int calls = 0;
+	struct host host;
+
+	fixture_space_config(fixture, &config, 0, 99);
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	host_init(&host, fixture, 0, 99);
+	host.arg = &calls;
+	assert_int_equal(enlist_host(&host), 0);
+	assert_int_equal(give(fixture), 0);
+	assert_int_equal(give(fixture), 1);
+	assert_int_equal(delist_host(&host, IOASID_UNREGISTER_KEEP), 1);
+	host.inside = refuse_alloc;
+	take(fixture, 1);
+	assert_int_equal(calls, 1);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	assert_int_equal(calls, 2);
+}
+
+struct teller {
+	struct ioasid_notifier notifier;
+	ioasid_t id;
+	unsigned int told, calls;
+};
+
+static void count_binds(struct ioasid_notifier *notifier,
+			const struct ioasid_notice *notice)
+{
+	((struct teller *)notifier)->told += notice->event == IOASID_EVENT_BIND;
+}
+
+/* Frees one while it is asked; tells while it is handed back. */
+static void tell_inside(struct host *host, ioasid_t id)
+{
+	struct teller *teller = host->arg;
+	unsigned int told = teller->told;
+
+	if (id == INVALID_IOASID) {
+		take(host->fixture, teller->id);
+		return;
+	}
+	assert_int_equal(ioasid_space_notify(host->fixture->space, 0,
+					     IOASID_EVENT_BIND, NULL),
+			 0);
+	assert_int_equal(teller->told, told + 1);
+	teller->calls++;
+}
+
+/* Before its call returns, whatever the outer call has yet to tell. */
+static void events_of_callbacks(struct fixture *fixture)
+{
+	struct teller teller = { .notifier = { .notify = count_binds } };
+	struct host host;
+	ioasid_t id;
+
+	host_init(&host, fixture, 0, 99);
+	assert_int_equal(enlist_host(&host), 0);
+	assert_int_equal(give(fixture), 0);
+	teller.id = give(fixture);
+	assert_int_equal(ioasid_space_register_notifier(fixture->space, NULL,
+							&teller.notifier),
+			 0);
+	host.arg = &teller;
+	host.inside = tell_inside;
+	id = give(fixture);
+	assert_int_equal(teller.calls, 1);
+	host.inside = NULL;
+	take(fixture, id);
+	take(fixture, 0);
+	assert_int_equal(ioasid_space_unregister_notifier(fixture->space,
+							  &teller.notifier),
+			 0);
+}
+
 /* Alloc has no end from a callback, nor have waits. */
 static void refuse_waits(struct host *host, ioasid_t id)
 {
@@ -1924,6 +2066,9 @@ int main(void)
 		CASE(free_by_other_names, PER_STORE),
 		CASE(destroy_hands_back, PER_STORE | NO_SPACE),
 		CASE(calls_in_destroy, PER_STORE | NO_SPACE),
+		CASE(no_limit_without_readers, PER_STORE | NO_SPACE),
+		CASE(alloc_refused_by_kept, PER_STORE | NO_SPACE),
+		CASE(events_of_callbacks, PER_STORE),
 		CASE(register_in_callback, PER_STORE),
 		CASE(calls_in_release, PER_STORE),
 		CASE(blocked_callback, PER_STORE | PER_FLAVOUR | THREADS),

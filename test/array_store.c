@@ -102,6 +102,11 @@ static struct array *array_grow(const struct array *old, size_t i, ioasid_t id)
 		return NULL;
 	}
 	memset(slot, 0, sizeof(*slot));
+#ifdef IOASID_GENERATION_START
+	ioasid_store_relaxed(&slot->state,
+			     ioasid_state_make(IOASID_GENERATION_START, 0, 0,
+					       false));
+#endif
 	memcpy(array->entry, old->entry, i * sizeof(*old->entry));
 	memcpy(&array->entry[i + 1], &old->entry[i],
 	       (old->count - i) * sizeof(*old->entry));

@@ -18,18 +18,25 @@ static inline struct ioasid_stats counts(struct fixture *fixture)
 	return now;
 }
 
+/* Not the padding, which a copy need not keep. */
+static inline void expect_equal_stats(const struct ioasid_stats *a,
+				      const struct ioasid_stats *b)
+{
+	assert_memory_equal(a, b,
+			    offsetof(struct ioasid_stats, reserved) +
+				    sizeof(a->reserved));
+	assert_memory_equal(&a->allocs, &b->allocs,
+			    offsetof(struct ioasid_stats, memory) -
+				    offsetof(struct ioasid_stats, allocs));
+	assert_int_equal(a->memory, b->memory);
+}
+
 static inline void expect_counts(struct fixture *fixture,
 				 const struct ioasid_stats *before)
 {
 	struct ioasid_stats now = counts(fixture);
 
-	/* Not the padding, which a copy need not keep. */
-	assert_memory_equal(before, &now,
-			    offsetof(struct ioasid_stats, reserved) +
-				    sizeof(now.reserved));
-	assert_memory_equal(&before->allocs, &now.allocs,
-			    offsetof(struct ioasid_stats, memory) -
-				    offsetof(struct ioasid_stats, allocs));
+	expect_equal_stats(before, &now);
 }
 
 #endif /* IOASID_TEST_COUNTS_H */

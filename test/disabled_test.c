@@ -35,6 +35,8 @@ int main(void)
 	ioasid_free(0);
 	EXPECT(ioasid_find(&set, 0, getter) == NULL);
 	EXPECT(ioasid_find(NULL, 0, NULL) == NULL);
+	EXPECT(ioasid_is_err(ioasid_err_ptr(-ENODEV)));
+	EXPECT(ioasid_ptr_err(ioasid_err_ptr(-ENODEV)) == -ENODEV);
 	EXPECT(called == 0);
 	EXPECT(ioasid_set_data(0, &object) == -ENODEV);
 	EXPECT(ioasid_get(0) == -ENODEV);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A space in words: everything that has a name or number is in it. */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 #include <ioasid/allocator.h>
 #include <ioasid/notifier.h>
@@ -152,7 +152,7 @@ static void names_everything(struct fixture *fixture)
 	ioasid_space_stats(space, &before);
 	text = dump(fixture);
 	ioasid_space_stats(space, &after);
-	assert_memory_equal(&before, &after, sizeof(after));
+	expect_equal_stats(&before, &after);
 	for (size_t i = 0; i < text->count; i++)
 		print_message("%s\n", text->line[i]);
 	assert_int_equal(LINES(text, "space", "\"the space\"", "10..99",

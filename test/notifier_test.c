@@ -681,6 +681,66 @@ static void leave_on_bind(struct listener *listener,
 		assert_int_equal(delist_listener(listener), 1);
 }
 
+static void wait_in_release(struct ioasid_notifier *notifier)
+{
+	struct listener *listener = (struct listener *)notifier;
+	struct fixture *fixture = listener->fixture;
+	int ret = listener->online ? -EDEADLK : 0;
+	struct listener *other = listener->arg;
+
+	listener->released++;
+	assert_int_equal(ioasid_space_destroy(fixture->space), -EDEADLK);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), ret);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), ret);
+	if (other && !other->released) {
+		/* Not the caller's yet. */
+		assert_int_equal(delist_listener(other), -ENOENT);
+		assert_int_equal(enlist_listener(other, NULL), -EEXIST);
+	}
+	/* Told once all are released. */
+	notify(fixture, 1, BIND);
+	assert_int_equal(listener->log->count, 0);
+}
+
+static void destroyed_and_waited_in_release(struct fixture *fixture)
+{
+	struct listener of_set[2], all;
+	struct ioasid_set *set;
+	struct log log;
+	bool offline;
+	unsigned int i;
+
+	give_this(fixture, 1);
+	for (offline = false;; offline = true) {
+		if (offline)
+			ioasid_rcu_thread_offline(fixture->rcu);
+		listen(&all, fixture, &log);
+		CHECK(!ioasid_set_create(fixture->space, NULL, &set));
+		for (i = 0; i < 2; i++) {
+			listener_init(&of_set[i], fixture, &log, 0);
+			of_set[i].notifier.release = wait_in_release;
+			of_set[i].arg = &of_set[!i];
+			of_set[i].online = fixture->flavour->qsbr_like &&
+					   !offline;
+			CHECK(!enlist_listener(&of_set[i], set));
+		}
+		CHECK(!ioasid_set_destroy(fixture->space, set));
+		assert_int_equal(of_set[0].released + of_set[1].released, 2);
+		EXPECT(&log, { &all, BIND, 1 }, { &all, BIND, 1 });
+		log.count = 0;
+		of_set[0].arg = NULL;
+		CHECK(!enlist_listener(&of_set[0], NULL));
+		CHECK(!delist_listener(&of_set[0]));
+		assert_int_equal(of_set[0].released, 2);
+		EXPECT(&log, { &all, BIND, 1 });
+		CHECK(!delist_listener(&all));
+		if (offline || !fixture->flavour->qsbr_like)
+			break;
+	}
+	ioasid_rcu_thread_online(fixture->rcu);
+	take(fixture, 1);
+}
+
 /* It is the caller's again in its release, and no lock is held. */
 static void calls_in_release(struct fixture *fixture)
 {
@@ -1556,6 +1616,53 @@ static void *be_cancelled(void *arg)
 	return NULL;
 }
 
+static void cancel_itself(struct ioasid_notifier *notifier)
+{
+	((struct listener *)notifier)->released++;
+	CHECK(!pthread_cancel(pthread_self()));
+	pthread_testcancel();
+}
+
+static void *end_set(void *arg)
+{
+	struct listener *of_set = arg;
+	bool *ended = of_set->arg;
+	struct ioasid_space *space = of_set->fixture->space;
+	struct ioasid_set *set;
+
+	CHECK(!ioasid_set_create(space, NULL, &set));
+	CHECK(!enlist_listener(&of_set[0], set));
+	CHECK(!enlist_listener(&of_set[1], set));
+	CHECK(!ioasid_set_destroy(space, set));
+	*ended = true;
+	for (;;)
+		pthread_testcancel();
+	return NULL;
+}
+
+static void cancelled_in_release(struct fixture *fixture)
+{
+	struct listener of_set[2];
+	bool ended = false;
+	pthread_t thread;
+	struct log log;
+	void *result;
+
+	log_init(&log);
+	for (unsigned int i = 0; i < 2; i++) {
+		listener_init(&of_set[i], fixture, &log, 0);
+		of_set[i].notifier.release = cancel_itself;
+		of_set[i].arg = &ended;
+	}
+	CHECK(!pthread_create(&thread, NULL, end_set, of_set));
+	CHECK(!pthread_join(thread, &result));
+	assert_true(result == PTHREAD_CANCELED);
+	assert_true(ended);
+	assert_int_equal(of_set[0].released, 1);
+	assert_int_equal(of_set[1].released, 1);
+	assert_int_equal(stats(fixture).sets, 0);
+}
+
 /* A thread is not cancelled in a notifier: it has more to tell. */
 static void cancelled_in_handlers(struct fixture *fixture)
 {
@@ -1755,6 +1862,7 @@ int main(void)
 		CASE(events_of_events, PER_STORE),
 		CASE(handlers_change_the_list, PER_STORE),
 		CASE(calls_in_release, PER_STORE),
+		CASE(destroyed_and_waited_in_release, PER_STORE | PER_FLAVOUR),
 		CASE(next_unregistered_by_release, PER_STORE),
 		CASE(memory_of_a_notifier, PER_STORE),
 		CASE(handler_destroys_a_set, PER_STORE),
@@ -1775,6 +1883,7 @@ int main(void)
 		CASE(ids_of_allocators, PER_STORE),
 		CASE(no_event_after_the_last, PER_STORE),
 		CASE(cancelled_in_handlers, PER_STORE),
+		CASE(cancelled_in_release, PER_STORE),
 #if !TEST_TSAN
 		CASE(fork_in_handlers, PER_STORE),
 		CASE(fork_around_handlers, PER_STORE),

@@ -896,8 +896,7 @@ static struct ioasid_space *world_space(struct world *world,
 	return space;
 }
 
-static void world_model(const struct world *world, struct model *model,
-			const struct test_store *store)
+static void world_model(const struct world *world, struct model *model)
 {
 	const struct ioasid_space_config config = {
 		.reuse = world->universe->reuse,
@@ -906,12 +905,6 @@ static void world_model(const struct world *world, struct model *model,
 	};
 
 	model_configure(model, &config);
-#ifdef IOASID_GENERATION_START
-	/* Own stores start at 0, half a circle away. */
-	model->repeats = store->kind == IOASID_STORE_CUSTOM;
-#else
-	(void)store;
-#endif
 	model->foreign = &foreign;
 	model->in_section = world->model.in_section;
 }
@@ -1220,7 +1213,7 @@ static const char *do_migrate(struct world *world, struct test_random *random)
 	space = world_space(world, store);
 	model_init(&to, world->model.min, world->model.max,
 		   model_space_generation, space);
-	world_model(world, &to, store);
+	world_model(world, &to);
 	wrong = take_snapshot(world->fixture.space, &snapshot);
 	if (!wrong)
 		wrong = restore_into(world, random, &to, space, &snapshot);
@@ -1305,7 +1298,7 @@ static void begin(struct world *world, const struct test_store *store,
 	world->fixture.space = world_space(world, store);
 	model_init(&world->model, min, max, model_space_generation,
 		   world->fixture.space);
-	world_model(world, &world->model, store);
+	world_model(world, &world->model);
 	if (universe->hosted)
 		CHECK(ioasid_space_register_allocator(
 			      world->fixture.space, &world->allocator[0].ops) ==

@@ -3,6 +3,7 @@
 #include "test/counts.h"
 
 #include <ioasid/set.h>
+#include <ioasid/snapshot.h>
 
 static void *pointer(uintptr_t n)
 {
@@ -707,6 +708,100 @@ static void whole_turn(struct fixture *fixture)
 }
 
 /*
+ * However the memory of vacant IDs comes and goes, of every circle of its
+ * generations an ID walks at least nine sixteenths use by use.
+ */
+enum { APART_IDS = 64, CIRCLE = 4096, APART = CIRCLE / 16 * 9 - 1 };
+
+/* To another space, by way of a snapshot. */
+static void move(struct fixture *fixture)
+{
+	struct ioasid_space_config config;
+	struct ioasid_space *to;
+	unsigned char bytes[256];
+	size_t needed;
+
+	fixture_space_config(fixture, &config, 0, 0xffff);
+	config.memory = (struct ioasid_memory){ 0 };
+	assert_int_equal(ioasid_space_create(&config, &to), 0);
+	assert_int_equal(ioasid_space_snapshot(fixture->space, NULL, bytes,
+					       sizeof(bytes), &needed),
+			 0);
+	assert_int_equal(ioasid_space_restore(to, NULL, bytes, needed), 0);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = to;
+}
+
+static void handles_stay_apart(struct fixture *fixture)
+{
+	static uint32_t used[APART_IDS], at[APART_IDS][CIRCLE];
+	/* Leaves, chunks and a good many cells apart, some of them together. */
+	struct test_random random = { 47 };
+	uint32_t generation, hot, n, i, rounds = 0, far = 0;
+	bool held[APART_IDS] = { false };
+	struct ioasid_space_config config;
+	ioasid_t id;
+
+	if (IOASID_GENERATION_BITS > 12) {
+		print_message("skipped: 2^%d uses\n", IOASID_GENERATION_BITS);
+		skip();
+	}
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	fixture_space_config(fixture, &config, 0, 0xffff);
+	/* The system's, which really gives pages back. */
+	config.memory = (struct ioasid_memory){ 0 };
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	memset(used, 0, sizeof(used));
+	memset(at, 0, sizeof(at));
+	while (rounds++ < 3999) {
+		/* One gets far ahead, others are left behind. */
+		hot = test_below(&random, 8) ? rounds / 300 * 7 % APART_IDS :
+					       test_below(&random, APART_IDS);
+		for (n = test_below(&random, 400); n; n--) {
+			i = test_below(&random, 50) ?
+				    hot :
+				    test_below(&random, APART_IDS);
+			id = i / 4 * 0xfff + i % 4 * 0x11;
+			if (held[i]) {
+				drop(fixture, id);
+				held[i] = false;
+			}
+			assert_int_equal(vacated(fixture, id, id), id);
+			generation = ioasid_handle_generation(
+				handle_of(fixture, id));
+			used[i]++;
+			if (at[i][generation])
+				assert_in_range(used[i] - at[i][generation],
+						APART, UINT32_MAX);
+			at[i][generation] = used[i];
+			far += generation > CIRCLE / 2;
+			if (test_below(&random, 100))
+				drop(fixture, id);
+			else
+				held[i] = true;
+		}
+		for (i = 0; rounds % 20 == 0 && i < APART_IDS; i++) {
+			if (held[i])
+				drop(fixture, i / 4 * 0xfff + i % 4 * 0x11);
+			held[i] = false;
+		}
+		if (!test_below(&random, 4) || rounds % 20 == 0)
+			ioasid_space_trim(fixture->space);
+		if (!(rounds % 100))
+			counts(fixture);
+		if (rounds % 1000)
+			continue;
+		/* Of worn slots that nobody holds a snapshot knows nothing. */
+		move(fixture);
+		for (i = 0; i < APART_IDS; i++)
+			memset(&at[i][CIRCLE / 16 * 7], 0,
+			       CIRCLE / 16 * 9 * sizeof(**at));
+	}
+	assert_true(far > 1000);
+}
+
+/*
  * With quarantine an ID means one thing for as long as a section lasts: a
  * reader who looks twice finds the same, or nothing any more.
  */
@@ -810,6 +905,7 @@ int main(void)
 		CASE(a_busy_neighbour, PER_STORE),
 		CASE(turns, PER_STORE | PER_FLAVOUR),
 		CASE(whole_turn, PER_STORE),
+		CASE(handles_stay_apart, PER_STORE),
 		CASE(one_meaning, PER_STORE | PER_FLAVOUR | THREADS),
 	};
 

@@ -141,13 +141,15 @@ static void expect_same(struct ioasid_space *a, struct ioasid_space *b)
 static ioasid_t give(struct ioasid_space *space, struct ioasid_set *set,
 		     ioasid_t id, void *data)
 {
+	double end = test_now() + TOO_LONG;
 	ioasid_t got;
-	int ret = ioasid_space_alloc(space, set, id, id, data, &got);
+	int ret;
 
-	/* Its generation turned, and that waits for readers. */
-	if (ret == -EAGAIN) {
+	/* Where its generation turned that waits for readers. */
+	while ((ret = ioasid_space_alloc(space, set, id, id, data, &got)) ==
+	       -EAGAIN) {
+		assert_true(test_now() < end);
 		ioasid_rcu_synchronize(ioasid_space_rcu(space));
-		ret = ioasid_space_alloc(space, set, id, id, data, &got);
 	}
 	assert_int_equal(ret, 0);
 	assert_int_equal(got, id);
@@ -597,6 +599,65 @@ static void no_codec(struct fixture *fixture)
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
 
+static int decode_once(void *context, ioasid_t id, uint64_t number, void **data)
+{
+	++*(unsigned int *)context;
+	return decode(NULL, id, number, data);
+}
+
+static int decode_quota(void *context, ioasid_t id, uint64_t number,
+			void **data)
+{
+	(void)context;
+	(void)id;
+	(void)number;
+	(void)data;
+	return -EDQUOT;
+}
+
+/* Whatever memory it needs first: callbacks may make objects. */
+static void decodes_once(struct fixture *fixture)
+{
+	struct ioasid_codec counting = codec;
+	struct ioasid_rcu_config rcu_config;
+	struct ioasid_space_config config;
+	static unsigned char bytes[ROOM];
+	struct ioasid_domain_stats stats;
+	unsigned int decoded = 0;
+	struct ioasid_space *to;
+	struct ioasid_rcu *rcu;
+	struct ioasid_set *set;
+	ioasid_t id, n;
+	size_t size;
+
+	populate(fixture->space, &set);
+	size = snapshot(fixture->space, bytes);
+	fixture_rcu_config(fixture, &rcu_config);
+	rcu_config.retired_limit = 1;
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &rcu), 0);
+	fixture_space_config(fixture, &config, 0, LAST);
+	config.rcu = rcu;
+	assert_int_equal(ioasid_space_create(&config, &to), 0);
+	/* Each step may retire something. */
+	for (n = 0; n < LAST; n += LAST / 200) {
+		assert_int_equal(ioasid_space_alloc(to, NULL, n, n, NULL, &id),
+				 0);
+		assert_int_equal(ioasid_space_free(to, n), 0);
+	}
+	ioasid_rcu_stats(rcu, &stats);
+	print_message("%zu bytes retired\n", stats.retired_bytes);
+	counting.context = &decoded;
+	counting.decode = decode_quota;
+	assert_int_equal(ioasid_space_restore(to, &counting, bytes, size),
+			 -EDQUOT);
+	counting.decode = decode_once;
+	assert_int_equal(ioasid_space_restore(to, &counting, bytes, size), 0);
+	assert_int_equal(decoded, get(bytes + 28));
+	expect_valid(to);
+	assert_int_equal(ioasid_space_destroy(to), 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
 struct places {
 	struct ioasid_set *set[2];
 	unsigned int asked;
@@ -813,7 +874,7 @@ struct busy {
 	pthread_t thread;
 	struct fixture *fixture;
 	ioasid_atomic_u32 stop;
-	uint64_t rounds;
+	ioasid_atomic_u32 rounds;
 };
 
 static void *keep_busy(void *arg)
@@ -829,7 +890,7 @@ static void *keep_busy(void *arg)
 		CHECK(!ioasid_space_get(space, NULL, 11));
 		CHECK(!ioasid_space_put(space, 11));
 		ioasid_rcu_quiescent(busy->fixture->rcu);
-		busy->rounds++;
+		ioasid_fetch_add_acq_rel(&busy->rounds, 1);
 	}
 	CHECK(!ioasid_rcu_thread_unregister(busy->fixture->rcu));
 	return NULL;
@@ -846,7 +907,8 @@ static void beside_lookups(struct fixture *fixture)
 
 	populate(fixture->space, &set);
 	CHECK(!pthread_create(&busy.thread, NULL, keep_busy, &busy));
-	for (unsigned int i = 0; i < 200; i++) {
+	for (unsigned int i = 0; i < 200 || !ioasid_load_relaxed(&busy.rounds);
+	     i++) {
 		CHECK(!ioasid_space_snapshot(fixture->space, &codec, bytes,
 					     ROOM, &size));
 		refs = get(bytes + HEADER + 2 * SET + 8);
@@ -875,6 +937,7 @@ int main(void)
 		CASE(does_not_fit, PER_STORE),
 		CASE(not_empty, PER_STORE),
 		CASE(no_codec, PER_STORE),
+		CASE(decodes_once, PER_STORE),
 		CASE(static_sets, PER_STORE),
 		CASE(no_memory, PER_STORE),
 		CASE(allocators, PER_STORE),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "test/fixture.h"
+#include "test/counts.h"
 
 static void *pointer(uintptr_t n)
 {
@@ -791,7 +791,7 @@ static void free_deferred_at_limit(struct fixture *fixture)
 						    &second.head, on_retired),
 			 -EAGAIN);
 	after = stats(fixture);
-	assert_memory_equal(&before, &after, sizeof(before));
+	expect_equal_stats(&before, &after);
 	expect(fixture, NULL, b, 0, pointer(2));
 	assert_int_equal(ioasid_rcu_pending(rcu), 1);
 	ioasid_rcu_read_unlock(rcu);

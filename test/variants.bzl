@@ -18,7 +18,7 @@ _ONLY = {"_debug": ["default_test", "rcu_test", "space_test", "stress_test"]}
 
 # Sanitizers that would see nothing new: with a narrow state word it is
 # arithmetic that differs, not who orders or initialises what.
-_TAGS = {
+BUILD_TAGS = {
     "_debug": [
         "no-asan",
         "no-msan",
@@ -81,7 +81,7 @@ def variants(tests, once = []):
             if name not in _ONLY.get(suffix, [name]):
                 continue
             options = dict(options)
-            options["tags"] = options.get("tags", []) + _TAGS.get(suffix, [])
+            options["tags"] = options.get("tags", []) + BUILD_TAGS.get(suffix, [])
             cc_test(
                 name = name + suffix,
                 srcs = [name + ".c"],

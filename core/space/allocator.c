@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-bool ioasid_source_calling(const struct space *space)
-{
-	return ioasid_load_relaxed(&space->callback_thread) ==
-	       ioasid_space_thread();
-}
-
 /* Without the space's lock, which comes after this one. */
 static void callbacks_lock(struct space *space)
 {
@@ -321,7 +315,8 @@ int ioasid_source_alloc(struct space *space, struct ioasid_set *set,
 	else if (event)
 		ioasid_event_add(space, &own, event, IOASID_EVENT_ALLOC, *id,
 				 NULL);
-	drain_and_unlock(space);
+	ioasid_space_unlock(space);
+	callbacks_unlock(space);
 	ioasid_space_lock(space);
 	if (event)
 		ioasid_event_tell(space, &own);

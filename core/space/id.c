@@ -64,7 +64,8 @@ void ioasid_id_vacate(struct space *space, ioasid_t id,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (ioasid_generation_after(generation, space->generation_latest))
+	if (ioasid_generation_distance(generation) >
+	    ioasid_generation_distance(space->generation_latest))
 		space->generation_latest = generation;
 	ioasid_uncharge(space, ioasid_set_record_at(space, set));
 	if (ioasid_likely(!space->always_quarantine &&
@@ -83,7 +84,6 @@ void ioasid_id_vacate(struct space *space, ioasid_t id,
 static inline int claim(struct space *space, ioasid_t min, ioasid_t max,
 			ioasid_t *id, struct ioasid_slot **slot)
 {
-	struct ioasid_store *store = &space->space.store;
 	ioasid_t from = min;
 	int ret;
 
@@ -92,29 +92,25 @@ static inline int claim(struct space *space, ioasid_t min, ioasid_t max,
 	if (space->reuse == IOASID_REUSE_CYCLIC && space->cursor > min &&
 	    space->cursor <= max)
 		from = space->cursor;
-	ret = store->ops->claim(store, from, max, id, slot);
+	ret = ioasid_id_claim(space, from, max, id, slot);
 	if (ret == -ENOSPC && from > min)
-		ret = store->ops->claim(store, min, from - 1, id, slot);
+		ret = ioasid_id_claim(space, min, from - 1, id, slot);
 	if (ret == -ENOSPC && space->stats.quarantined &&
 	    quarantined_within(space, min, max))
 		return -EAGAIN;
-	return ret ? ioasid_space_no_memory(space, ret) : 0;
+	return ret;
 }
 
-/*
- * Lest handles from before a restore come to life again: generations of now lie
- * between the floor and the latest.
- */
+/* Lest handles from before a restore come to life again. */
 static void raise_generation(const struct space *space,
 			     struct ioasid_slot *slot)
 {
 	uint32_t floor = space->generation_floor;
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
-	uint32_t ahead = (generation - floor) & IOASID_GENERATION_MASK;
 
-	if (ahead >
-	    ((space->generation_latest - floor) & IOASID_GENERATION_MASK))
+	if (ioasid_generation_distance(generation) <
+	    ioasid_generation_distance(floor))
 		ioasid_store_relaxed(&slot->state,
 				     ioasid_state_make(floor, 0, 0, false));
 }
@@ -208,7 +204,8 @@ int ioasid_space_alloc(struct ioasid_space *public_space,
 	if (!ret && min > max)
 		ret = -ENOSPC;
 	ioasid_space_lock(space);
-	if (ioasid_unlikely(!ret && space->sources)) {
+	if (ioasid_unlikely(!ret &&
+			    (space->sources || ioasid_source_calling(space)))) {
 		ioasid_space_unlock(space);
 		return ioasid_source_alloc(space, set, min, max, data, id);
 	}
@@ -216,10 +213,6 @@ int ioasid_space_alloc(struct ioasid_space *public_space,
 		ret = ioasid_event_begin(space, &own, INVALID_IOASID, &event);
 	if (!ret)
 		ret = alloc_locked(space, set, min, max, data, id);
-	if (ioasid_unlikely(ret == -EAGAIN && ioasid_space_refused(space))) {
-		ioasid_rcu_reclaim_all(public_space->rcu);
-		ret = alloc_locked(space, set, min, max, data, id);
-	}
 	if (ret)
 		space->stats.alloc_failed++;
 	else

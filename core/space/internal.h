@@ -187,19 +187,30 @@ bool ioasid_space_name(char *to, const char *from);
 /* Who calls? No lock needed. */
 const void *ioasid_space_thread(void);
 
-/* What a store says that asked for memory. */
+/* A store has failed; true: it may not once what was retired is given back. */
+static inline bool ioasid_space_may_retry(struct space *space, int ret)
+{
+	if (ioasid_likely(ret != -ENOMEM || !space->refused))
+		return false;
+	ioasid_rcu_reclaim_all(space->space.rcu);
+	return true;
+}
+
 static inline int ioasid_space_no_memory(const struct space *space, int ret)
 {
 	return ret == -ENOMEM && space->refused ? -EAGAIN : ret;
 }
 
-/* Was memory refused that reclaiming may have given back? */
-static inline bool ioasid_space_refused(struct space *space)
+static inline int ioasid_id_claim(struct space *space, ioasid_t min,
+				  ioasid_t max, ioasid_t *id,
+				  struct ioasid_slot **slot)
 {
-	bool refused = space->refused;
+	struct ioasid_store *store = &space->space.store;
+	int ret = store->ops->claim(store, min, max, id, slot);
 
-	space->refused = false;
-	return refused;
+	if (ioasid_space_may_retry(space, ret))
+		ret = store->ops->claim(store, min, max, id, slot);
+	return ioasid_space_no_memory(space, ret);
 }
 
 /* The slot of @id where updates belong, or NULL. */
@@ -364,7 +375,13 @@ void ioasid_source_drain(struct space *space);
 bool ioasid_source_queued(const struct space *space);
 void ioasid_source_adopt(struct space *space, struct extra *extra);
 void ioasid_source_leave(struct space *space, struct extra *extra);
-bool ioasid_source_calling(const struct space *space);
+static inline bool ioasid_source_calling(const struct space *space)
+{
+	const void *thread = ioasid_load_relaxed(&space->callback_thread);
+
+	return ioasid_unlikely(thread != NULL) &&
+	       thread == ioasid_space_thread();
+}
 void ioasid_sources_destroy(struct space *space);
 void ioasid_sources_fork_child(struct space *space);
 
@@ -391,8 +408,11 @@ void ioasid_event_add_free(struct space *space, struct delivery *own,
 /* Tells what @own has to, without the lock meanwhile. */
 void ioasid_event_tell(struct space *space, struct delivery *own);
 bool ioasid_event_telling(const struct space *space);
-/* Those of a set that goes. Drops the lock meanwhile. */
-void ioasid_notifiers_end(struct space *space, uint32_t set);
+/* Those of a set that goes are called no more. Returns those to release. */
+struct ioasid_notifier *ioasid_notifiers_end(struct space *space, uint32_t set);
+/* Drops the lock meanwhile. */
+void ioasid_notifiers_release(struct space *space,
+			      struct ioasid_notifier *ended);
 void ioasid_notifiers_destroy(struct space *space);
 void ioasid_notifiers_fork_child(struct space *space);
 

@@ -28,9 +28,8 @@ static bool is_live(const struct ioasid_slot *slot)
 	return ioasid_load_relaxed(&slot->state) & IOASID_STATE_LIVE;
 }
 
-/* -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers. */
-int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
-		      void *value)
+static int insert(struct space *space, struct map *map, uint32_t key,
+		  void *value)
 {
 	const struct ioasid_store_ops *ops = &ioasid_hash_ops;
 	struct ioasid_slot *slot;
@@ -49,10 +48,21 @@ int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
 		ret = ops->claim(&map->store, key, key, &key, &slot);
 	}
 	if (ret)
-		return ioasid_space_no_memory(space, ret);
+		return ret;
 	ioasid_slot_publish(slot, value, 0);
 	map->count++;
 	return 0;
+}
+
+/* -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers. */
+int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
+		      void *value)
+{
+	int ret = insert(space, map, key, value);
+
+	if (ioasid_space_may_retry(space, ret))
+		ret = insert(space, map, key, value);
+	return ioasid_space_no_memory(space, ret);
 }
 
 void *ioasid_map_find(const struct map *map, uint32_t key)

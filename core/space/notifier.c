@@ -331,50 +331,38 @@ int ioasid_space_register_notifier(struct ioasid_space *public_space,
 	return ret;
 }
 
-/* True: it is unlinked, and to be released without lock. */
-static bool end(struct space *space, struct ioasid_notifier *notifier)
+/* To be called no more; and to @ended, if it is to be released. */
+static void end(struct space *space, struct ioasid_notifier *notifier,
+		struct ioasid_notifier **ended)
 {
 	space->stats.notifiers--;
 	notifier->ended = true;
 	if (notifier->calls)
-		return false;
+		return;
 	unlink_notifier(notifier);
-	return true;
+	if (!notifier->release)
+		return;
+	/* Until it is released it is not to be registered again. */
+	notifier->space = &space->space;
+	notifier->ended = true;
+	notifier->next = *ended;
+	*ended = notifier;
 }
 
-int ioasid_space_unregister_notifier(struct ioasid_space *public_space,
-				     struct ioasid_notifier *notifier)
+void ioasid_notifiers_release(struct space *space,
+			      struct ioasid_notifier *ended)
 {
-	struct space *space = ioasid_to_space(public_space);
-	bool ended;
+	struct ioasid_notifier *next;
+	struct delivery own;
+	int cancel;
 
-	ioasid_space_lock(space);
-	if (notifier->space != public_space || notifier->ended) {
-		ioasid_space_unlock(space);
-		return -ENOENT;
-	}
-	ended = end(space, notifier);
-	ioasid_space_unlock(space);
-	if (ended && notifier->release)
-		notifier->release(notifier);
-	return !ended;
-}
-
-void ioasid_notifiers_end(struct space *space, uint32_t set)
-{
-	struct ioasid_notifier *notifier, *next, *ended = NULL;
-
-	for (notifier = space->notifiers; notifier; notifier = next) {
-		next = notifier->next;
-		if (notifier->set != set || notifier->ended ||
-		    !end(space, notifier) || !notifier->release)
-			continue;
-		/* Until it is released it is not to be registered again. */
-		notifier->space = &space->space;
-		notifier->ended = true;
-		notifier->next = ended;
-		ended = notifier;
-	}
+	if (!ended)
+		return;
+	/* The thread may not end with some to release. */
+	cancel = ioasid_cancel_disable();
+	own.thread = NULL;
+	if (!ioasid_event_telling(space))
+		delivery_begin(space, &own);
 	for (; ended; ended = next) {
 		next = ended->next;
 		ended->next = NULL;
@@ -382,6 +370,37 @@ void ioasid_notifiers_end(struct space *space, uint32_t set)
 		ended->ended = false;
 		call(space, ended, NULL);
 	}
+	ioasid_event_tell(space, &own);
+	ioasid_cancel_restore(cancel);
+}
+
+int ioasid_space_unregister_notifier(struct ioasid_space *public_space,
+				     struct ioasid_notifier *notifier)
+{
+	struct space *space = ioasid_to_space(public_space);
+	struct ioasid_notifier *ended = NULL;
+	int ret = -ENOENT;
+
+	ioasid_space_lock(space);
+	if (notifier->space == public_space && !notifier->ended) {
+		ret = notifier->calls > 0;
+		end(space, notifier, &ended);
+		ioasid_notifiers_release(space, ended);
+	}
+	ioasid_space_settle(space);
+	return ret;
+}
+
+struct ioasid_notifier *ioasid_notifiers_end(struct space *space, uint32_t set)
+{
+	struct ioasid_notifier *notifier, *next, *ended = NULL;
+
+	for (notifier = space->notifiers; notifier; notifier = next) {
+		next = notifier->next;
+		if (notifier->set == set && !notifier->ended)
+			end(space, notifier, &ended);
+	}
+	return ended;
 }
 
 void ioasid_notifiers_destroy(struct space *space)

@@ -270,6 +270,7 @@ int ioasid_set_destroy(struct ioasid_space *public_space,
 		       struct ioasid_set *set)
 {
 	struct space *space = ioasid_to_space(public_space);
+	struct ioasid_notifier *ended;
 	struct set_record *record;
 	int ret = 0;
 
@@ -280,11 +281,11 @@ int ioasid_set_destroy(struct ioasid_space *public_space,
 	} else if (record->count) {
 		ret = -EBUSY;
 	} else {
-		ioasid_notifiers_end(space, record->index);
+		ended = ioasid_notifiers_end(space, record->index);
 		ioasid_set_unmake(space, record);
+		ioasid_notifiers_release(space, ended);
 	}
-	ioasid_space_unlock(space);
-	ioasid_rcu_reclaim(public_space->rcu);
+	ioasid_space_settle(space);
 	return ret;
 }
 
@@ -486,10 +487,6 @@ int ioasid_spid_attach(struct ioasid_space *public_space, ioasid_t id,
 
 	ioasid_space_lock(space);
 	ret = attach(space, id, spid);
-	if (ret == -EAGAIN && ioasid_space_refused(space)) {
-		ioasid_rcu_reclaim_all(public_space->rcu);
-		ret = attach(space, id, spid);
-	}
 	ioasid_space_unlock(space);
 	ioasid_rcu_reclaim(public_space->rcu);
 	return ret;

@@ -270,7 +270,8 @@ static size_t write_space(struct space *space, const struct ioasid_codec *codec,
 	put32(bytes + AT_IDS, number);
 	size = (size_t)(ids - bytes) + (size_t)ID_SIZE * number;
 	for (uint32_t i = 0; i < number; i++, ids += ID_SIZE)
-		if (ioasid_generation_after(get32(ids + ID_GENERATION), latest))
+		if (ioasid_generation_distance(get32(ids + ID_GENERATION)) >
+		    ioasid_generation_distance(latest))
 			latest = get32(ids + ID_GENERATION);
 	memcpy(bytes + AT_MAGIC, magic, sizeof(magic));
 	put32(bytes + AT_VERSION, VERSION);
@@ -485,16 +486,16 @@ static int place_id(struct restore *restore, uint32_t number)
 	if (codec->decode)
 		ret = codec->decode(codec->context, id, get64(from + ID_DATA),
 				    &data);
-	if (!ret)
-		ret = ioasid_charge_check(space, record);
+	if (ret)
+		return ret;
+	ret = ioasid_charge_check(space, record);
 	/* The number of IDs said to be in the set was within the quota. */
 	if (ret == -EDQUOT)
 		ret = -EBADMSG;
 	if (!ret)
-		ret = space->space.store.ops->claim(&space->space.store, id, id,
-						    &id, &slot);
+		ret = ioasid_id_claim(space, id, id, &id, &slot);
 	if (ret)
-		return ioasid_space_no_memory(space, ret);
+		return ret;
 	ioasid_charge(space, record);
 	ioasid_store_release(&slot->private_data, data);
 	ret = place_extra(restore, from);
@@ -531,6 +532,20 @@ static int check_owned(const struct restore *restore)
 	return 0;
 }
 
+/* Slots start there, but not as worn ones, which could not be forgotten. */
+static void go_on_from(struct space *space, uint32_t generation)
+{
+	uint32_t distance = ioasid_generation_distance(generation);
+
+	if (distance > ioasid_generation_distance(space->generation_latest))
+		space->generation_latest = generation;
+	if (distance >= IOASID_GENERATION_WORN)
+		distance = IOASID_GENERATION_WORN - 1;
+	if (distance > ioasid_generation_distance(space->generation_floor))
+		space->generation_floor = (IOASID_GENERATION_START + distance) &
+					  IOASID_GENERATION_MASK;
+}
+
 static int restore_all(struct restore *restore)
 {
 	const unsigned char *bytes = restore->bytes;
@@ -560,8 +575,7 @@ static int restore_all(struct restore *restore)
 	space->stats.committed += reserved;
 	space->stats.reserved = reserved;
 	space->cursor = get32(bytes + AT_CURSOR);
-	space->generation_floor = get32(bytes + AT_GENERATION);
-	space->generation_latest = space->generation_floor;
+	go_on_from(space, get32(bytes + AT_GENERATION));
 	return 0;
 }
 
@@ -619,10 +633,6 @@ int ioasid_space_restore(struct ioasid_space *public_space,
 	cancel = ioasid_cancel_disable();
 	ioasid_space_lock(restore.space);
 	ret = restore_locked(&restore);
-	if (ret == -EAGAIN && ioasid_space_refused(restore.space)) {
-		ioasid_rcu_reclaim_all(public_space->rcu);
-		ret = restore_locked(&restore);
-	}
 	ioasid_space_unlock(restore.space);
 	ioasid_cancel_restore(cancel);
 	ioasid_rcu_reclaim(public_space->rcu);

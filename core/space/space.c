@@ -238,6 +238,7 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	space->quarantine.waiting = INVALID_IOASID;
 	space->quarantine.fresh = INVALID_IOASID;
 	space->generation_latest = IOASID_GENERATION_START;
+	space->generation_floor = IOASID_GENERATION_START;
 	space->handback_tail = &space->handback;
 	ioasid_lock_init(&space->lock);
 	ioasid_lock_init(&space->callback_lock);

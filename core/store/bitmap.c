@@ -194,10 +194,7 @@ static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
 	return found;
 }
 
-/*
- * May the slots of a chunk become zero? Not if one is in use, nor if one is to
- * wait for a grace period soon: readers of before may be at the same memory.
- */
+/* May the slots of a chunk become zero? */
 static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 {
 	const struct ioasid_slot *slots = &bitmap->slots[chunk * CHUNK];
@@ -206,8 +203,7 @@ static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 		if (bitmap->level[0][chunk * CHUNK_WORDS + i])
 			return false;
 	for (unsigned int i = 0; i < CHUNK; i++)
-		if (ioasid_generation_near_turn(ioasid_state_generation(
-			    ioasid_load_relaxed(&slots[i].state))))
+		if (ioasid_slot_worn(&slots[i]))
 			return false;
 	return true;
 }
@@ -224,7 +220,7 @@ static size_t discard(struct bitmap *bitmap, uint32_t first, uint32_t end)
 	size_t count = (size_t)(end - first) * CHUNK, bytes;
 
 	for (size_t i = 0; i < count; i++)
-		ioasid_generation_forget(&bitmap->generation, &slots[i]);
+		ioasid_slot_forget(&slots[i], &bitmap->generation);
 	bytes = ioasid_memory_discard(&bitmap->memory, bitmap->slots_size,
 				      slots, count * sizeof(*slots));
 	if (bytes == count * sizeof(*slots))

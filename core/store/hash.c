@@ -36,8 +36,8 @@ struct hash {
 	struct ioasid_rcu *rcu;
 	uint64_t multiplier;
 	uint32_t generation;
-	/* occupied IDs */
-	uint32_t count;
+	/* occupied IDs, and vacant ones whose slots may not be forgotten */
+	uint32_t count, worn;
 	/* the next bucket of the current table to move */
 	uint32_t moved;
 	/*
@@ -81,9 +81,10 @@ static void table_rcu_free(struct ioasid_rcu_head *head)
 static struct ioasid_hash_table *table_alloc(struct hash *hash,
 					     uint32_t buckets)
 {
-	struct ioasid_hash_table *table =
-		ioasid_memory_zeroed(&hash->memory, sizeof(*table));
+	struct ioasid_hash_table *table = NULL;
 
+	if ((uint64_t)buckets * sizeof(*table->bucket) <= SIZE_MAX)
+		table = ioasid_memory_zeroed(&hash->memory, sizeof(*table));
 	if (!table)
 		return NULL;
 	table->memory = hash->memory;
@@ -144,6 +145,11 @@ struct place {
 	unsigned int cell;
 };
 
+static struct ioasid_slot *slot_at(const struct place *place)
+{
+	return &place->bucket->slot[place->cell];
+}
+
 static bool find_key(const struct ioasid_hash_table *table, ioasid_t id,
 		     struct place *place)
 {
@@ -163,15 +169,12 @@ static bool find_place(const struct ioasid_store *store, ioasid_t id,
 		       struct place *place)
 {
 	struct ioasid_hash_table *table;
-	struct ioasid_slot *slot;
 
-	for (table = table_of(store); table; table = next_of(table)) {
-		if (!find_key(table, id, place))
-			continue;
-		slot = &place->bucket->slot[place->cell];
-		if (!ioasid_state_moved(ioasid_load_relaxed(&slot->state)))
+	for (table = table_of(store); table; table = next_of(table))
+		if (find_key(table, id, place) &&
+		    !ioasid_state_moved(
+			    ioasid_load_relaxed(&slot_at(place)->state)))
 			return true;
-	}
 	return false;
 }
 
@@ -205,7 +208,6 @@ static struct place new_place(struct ioasid_hash_table *table, ioasid_t id)
 static void set_key(struct ioasid_hash_table *table, const struct place *place,
 		    ioasid_t id)
 {
-	place->bucket->occupied |= 1u << place->cell;
 	table->used++;
 	ioasid_store_release(&place->bucket->key[place->cell], id + 1);
 }
@@ -213,6 +215,7 @@ static void set_key(struct ioasid_hash_table *table, const struct place *place,
 static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
 			struct ioasid_hash_table *to)
 {
+	unsigned int occupied;
 	struct place place;
 	ioasid_t id;
 
@@ -220,15 +223,16 @@ static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
 		id = ioasid_load_relaxed(&bucket->key[i]) - 1;
 		if (id == INVALID_IOASID)
 			break;
-		if (!(bucket->occupied >> i & 1)) {
-			ioasid_generation_forget(&hash->generation,
-						 &bucket->slot[i]);
+		occupied = bucket->occupied >> i & 1;
+		if (!occupied && !ioasid_slot_worn(&bucket->slot[i])) {
+			ioasid_slot_forget(&bucket->slot[i], &hash->generation);
 			ioasid_store_release(&bucket->slot[i].state,
 					     IOASID_STATE_MOVED);
 			continue;
 		}
 		place = new_place(to, id);
 		/* Readers come here only through MOVED: slot first. */
+		place.bucket->occupied |= occupied << place.cell;
 		set_key(to, &place, id);
 		ioasid_slot_move(&bucket->slot[i],
 				 &place.bucket->slot[place.cell]);
@@ -255,7 +259,7 @@ static void move_some(struct ioasid_store *store, uint32_t buckets)
 /* The size of a table that is at most half full with this many IDs more. */
 static uint32_t next_buckets(const struct hash *hash, uint32_t more)
 {
-	uint64_t count = (uint64_t)hash->count + more;
+	uint64_t count = (uint64_t)hash->count + hash->worn + more;
 	uint32_t buckets = IOASID_HASH_MIN_BUCKETS;
 
 	while (buckets < UINT32_C(1) << 31 &&
@@ -285,7 +289,7 @@ static int resize(struct ioasid_store *store)
 	uint32_t cells = cells_of(table);
 	bool crowded = table->used >= cells - cells / 4;
 	bool sparse = table->mask + 1 > IOASID_HASH_MIN_BUCKETS &&
-		      hash->count < cells / 16;
+		      hash->count + hash->worn < cells / 16;
 
 	if (next_of(table) || (!crowded && !sparse))
 		return 0;
@@ -382,20 +386,20 @@ static int hash_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		return ret;
 	move_some(store, MOVE_BUCKETS);
 	if (find_place(store, lowest, &place)) {
-		place.bucket->occupied |= 1u << place.cell;
+		hash->worn -= ioasid_slot_worn(slot_at(&place));
 	} else {
 		table = table_of(store);
 		if (next_of(table))
 			table = next_of(table);
 		place = new_place(table, lowest);
-		ioasid_slot_init(&place.bucket->slot[place.cell],
-				 hash->generation);
+		ioasid_slot_init(slot_at(&place), hash->generation);
 		set_key(table, &place, lowest);
 	}
+	place.bucket->occupied |= 1u << place.cell;
 	hash->count++;
 	close_hole(hash, min, lowest, at);
 	*id = lowest;
-	*slot = &place.bucket->slot[place.cell];
+	*slot = slot_at(&place);
 	return 0;
 }
 
@@ -407,6 +411,7 @@ static void hash_release(struct ioasid_store *store, ioasid_t id)
 	find_place(store, id, &place);
 	place.bucket->occupied &= ~(1u << place.cell);
 	hash->count--;
+	hash->worn += ioasid_slot_worn(slot_at(&place));
 	add_hole(hash, id);
 	resize(store);
 	move_some(store, MOVE_BUCKETS);
@@ -479,10 +484,10 @@ static size_t hash_occupied(const struct ioasid_store *store, ioasid_t min,
 	return found;
 }
 
-/* Checks one table; adds its occupied IDs to @count. */
+/* Checks one table; adds its occupied IDs to @count, its worn ones to @worn. */
 static const char *check_table(const struct ioasid_store *store,
 			       const struct ioasid_hash_table *table,
-			       uint32_t *count)
+			       uint32_t *count, uint32_t *worn)
 {
 	const struct ioasid_hash_bucket *bucket;
 	const struct hash *hash = store->impl;
@@ -514,10 +519,13 @@ static const char *check_table(const struct ioasid_store *store,
 				return "hash: moved cell in the wrong place";
 			if (moved)
 				continue;
-			*count += bucket->occupied >> j & 1;
-			if (!(bucket->occupied >> j & 1) &&
-			    state & ~IOASID_STATE_GENERATION)
+			if (bucket->occupied >> j & 1) {
+				++*count;
+				continue;
+			}
+			if (state & ~IOASID_STATE_GENERATION)
 				return "hash: vacant ID whose slot is in use";
+			*worn += ioasid_slot_worn(&bucket->slot[j]);
 		}
 	}
 	return used == table->used ? NULL : "hash: number of keys differs";
@@ -546,12 +554,14 @@ static bool hash_validate(const struct ioasid_store *store, const char **reason)
 	const struct ioasid_hash_table *table;
 	const struct hash *hash = store->impl;
 	const char *found = NULL;
-	uint32_t count = 0;
+	uint32_t count = 0, worn = 0;
 
 	for (table = table_of(store); table && !found; table = next_of(table))
-		found = check_table(store, table, &count);
+		found = check_table(store, table, &count, &worn);
 	if (!found && count != hash->count)
 		found = "hash: number of occupied IDs differs";
+	if (!found && worn != hash->worn)
+		found = "hash: number of worn slots differs";
 	if (!found)
 		found = check_run(store);
 	if (found)

@@ -16,39 +16,43 @@ extern const struct ioasid_store_ops ioasid_bitmap_ops;
 extern const struct ioasid_store_ops ioasid_radix_ops;
 extern const struct ioasid_store_ops ioasid_hash_ops;
 
-/* Generations are a circle: is @a less than half of it ahead of @b? */
-static inline bool ioasid_generation_after(uint32_t a, uint32_t b)
+/* How far a generation is on the circle from where slots start. */
+static inline uint32_t ioasid_generation_distance(uint32_t generation)
 {
-	uint32_t ahead = (a - b) & IOASID_GENERATION_MASK;
-
-	return ahead && ahead < IOASID_GENERATION_HALF;
-}
-
-/* Within an eighth of a half turn. */
-static inline bool ioasid_generation_near_turn(uint32_t generation)
-{
-	return (generation & (IOASID_GENERATION_HALF - 1)) >=
-	       IOASID_GENERATION_HALF / 8 * 7;
+	return (generation - IOASID_GENERATION_START) & IOASID_GENERATION_MASK;
 }
 
 /*
- * Where the generations of slots made from now on start. A store that gives
- * slots back keeps the furthest it forgot in @floor, so that a new slot for the
- * same ID goes on from there; it never goes back. Near the turn it passes it,
- * lest every new slot be about to turn: the memory was given back by a grace
- * period.
+ * A store may forget the slot of a vacant ID, and then has to start all new
+ * slots as far as the furthest it forgot, lest the ID's handles come again. So
+ * it may not forget slots that have come further than most of half the circle,
+ * which are worn: where slots start is then always ahead of what was forgotten
+ * by less than half, never passes a turn, for which readers are waited for, and
+ * does not come near it either. Worn slots are as new once they have come
+ * round, so of every circle the greater part is walked use by use.
  */
-static inline void ioasid_generation_forget(uint32_t *floor,
-					    const struct ioasid_slot *slot)
+#define IOASID_GENERATION_WORN (IOASID_GENERATION_HALF / 8 * 7)
+
+static inline bool ioasid_slot_worn(const struct ioasid_slot *slot)
 {
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (ioasid_generation_near_turn(generation))
-		generation = ((generation | (IOASID_GENERATION_HALF - 1)) + 1) &
-			     IOASID_GENERATION_MASK;
-	if (ioasid_generation_after(generation, *floor))
-		*floor = generation;
+	/* 0: never used. */
+	return generation &&
+	       ioasid_generation_distance(generation) >= IOASID_GENERATION_WORN;
+}
+
+/* @start: the generation at which slots made from now on start. */
+static inline void ioasid_slot_forget(const struct ioasid_slot *slot,
+				      uint32_t *start)
+{
+	uint32_t generation =
+		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
+
+	if (generation && ioasid_generation_distance(generation) >
+				  ioasid_generation_distance(*start))
+		*start = generation;
 }
 
 static inline void ioasid_slot_init(struct ioasid_slot *slot,

@@ -162,7 +162,7 @@ static size_t node_retire(struct radix *radix, void *node, unsigned int height)
 		return sizeof(struct radix_node);
 	}
 	for (unsigned int i = 0; i < SLOTS; i++)
-		ioasid_generation_forget(&radix->generation, &leaf->slot[i]);
+		ioasid_slot_forget(&leaf->slot[i], &radix->generation);
 	ioasid_rcu_retire(radix->rcu, &leaf->u.rcu, leaf_rcu_free,
 			  sizeof(struct radix_leaf));
 	return sizeof(struct radix_leaf);
@@ -388,7 +388,18 @@ static size_t lower_root(struct ioasid_store *store)
 	return bytes;
 }
 
-/* Takes @id's leaf out of the tree if it is empty, and what empties above. */
+/* May a leaf go? */
+static bool leaf_spare(const struct ioasid_radix_leaf *leaf)
+{
+	if (leaf->u.occupied)
+		return false;
+	for (unsigned int i = 0; i < SLOTS; i++)
+		if (ioasid_slot_worn(&leaf->slot[i]))
+			return false;
+	return true;
+}
+
+/* Takes @id's leaf out of the tree if it may go, and what empties above. */
 static size_t prune(struct ioasid_store *store, ioasid_t id)
 {
 	struct ioasid_radix_node *parent;
@@ -396,8 +407,7 @@ static size_t prune(struct ioasid_store *store, ioasid_t id)
 	struct path path;
 	size_t bytes = 0;
 
-	if (!walk(store, id, &path) ||
-	    ((struct ioasid_radix_leaf *)path.node[0])->u.occupied)
+	if (!walk(store, id, &path) || !leaf_spare(path.node[0]))
 		return 0;
 	while (height < path.height) {
 		parent = path.node[height + 1];
@@ -494,7 +504,7 @@ static size_t radix_occupied(const struct ioasid_store *store, ioasid_t min,
 static const char *check_leaf(const struct radix *radix,
 			      const struct ioasid_radix_leaf *leaf, ioasid_t id)
 {
-	if (!leaf->u.occupied &&
+	if (leaf_spare(leaf) &&
 	    !(radix->idle && radix->idle_id >> LEAF_BITS == id >> LEAF_BITS))
 		return "radix: empty leaf";
 	if (leaf->u.occupied & ~ALL_SLOTS)

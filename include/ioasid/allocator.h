@@ -34,7 +34,8 @@ typedef void (*ioasid_free_fn_t)(ioasid_t ioasid, void *data);
  * exchange_data; free and put of an ID of an allocator hand it back once the
  * callback has returned; alloc and what waits for a grace period are refused
  * with -EDEADLK, and so they are for notifiers told of what callbacks do. A wait
- * for another domain, or for a thread that frees, is the user's to avoid. In
+ * for another domain, for a thread that allocates or frees, or in two spaces for
+ * each other's callbacks, is the user's to avoid. In
  * @free an ID whose last reference was dropped in the same call that ended its
  * life is still found, but where a notifier is registered; one that was pending
  * is not. Callbacks must return: no longjmp, no exception, no end of their
@@ -74,7 +75,7 @@ enum ioasid_unregister {
  * Return: 0; -EINVAL a callback is missing; -EEXIST it is registered here, or
  * its last IDs are in use; -EAGAIN it would be the first, and IDs of the space's own choice are in use;
  * -ENOMEM. On error nothing has changed.
- * Ownership: @ops stays the caller's.
+ * Ownership: @ops is lent to @space until it is unregistered.
  * Complexity: linear in the allocators registered.
  */
 int ioasid_space_register_allocator(struct ioasid_space *space,

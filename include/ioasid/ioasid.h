@@ -30,7 +30,7 @@ extern "C" {
  * Return: the error pointer.
  * Complexity: constant.
  */
-inline void *ioasid_err_ptr(int error)
+IOASID_INLINE void *ioasid_err_ptr(int error)
 {
 	return (void *)(intptr_t)error;
 }
@@ -43,7 +43,7 @@ inline void *ioasid_err_ptr(int error)
  * Return: true if it is.
  * Complexity: constant.
  */
-inline bool ioasid_is_err(const void *pointer)
+IOASID_INLINE bool ioasid_is_err(const void *pointer)
 {
 	return (uintptr_t)pointer >= (uintptr_t)-IOASID_ERRNO_MAX;
 }
@@ -56,7 +56,7 @@ inline bool ioasid_is_err(const void *pointer)
  * Return: the errno.
  * Complexity: constant.
  */
-inline int ioasid_ptr_err(const void *pointer)
+IOASID_INLINE int ioasid_ptr_err(const void *pointer)
 {
 	return (int)(intptr_t)pointer;
 }
@@ -133,7 +133,7 @@ bool ioasid_put(ioasid_t ioasid);
 
 /**
  * ioasid_register_allocator - have IDs chosen by callbacks
- * @ops: the callbacks; the library's until they are unregistered
+ * @ops: the callbacks; must last until they are unregistered
  *
  * Context: as ioasid_space_register_allocator().
  * Return: 0; as for ioasid_space_register_allocator(); -ENOMEM the default

@@ -6,7 +6,8 @@
  * Notifiers: functions that are told what happens to IDs. They run without any
  * lock of the library's and nobody waits for one on another thread, so they may
  * call anything; but where the call they are told of may not wait for a grace
- * period they may not either, which with qsbr is on every thread online.
+ * period they may not either, which with qsbr is on every thread online. Told of
+ * what an allocator's callback does they run within it, and may do what it may.
  */
 
 #include <ioasid/space.h>
@@ -95,7 +96,7 @@ struct ioasid_notifier {
  * or its last calls are running; -EXDEV @set belongs to another space;
  * -ENFILE, -EAGAIN, -ENOMEM as for ioasid_set_bind(). On error nothing has
  * changed.
- * Ownership: @notifier stays the caller's.
+ * Ownership: @notifier is lent to @space until it is unregistered.
  * Complexity: linear in the notifiers registered.
  */
 int ioasid_space_register_notifier(struct ioasid_space *space,

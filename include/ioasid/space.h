@@ -44,9 +44,9 @@ struct ioasid_set {
  * ioasid_handle_t - one use of one ID: its generation and the ID
  *
  * An ID that is freed and handed out again has another handle, so one kept for
- * too long is told apart. It repeats after about 2^IOASID_GENERATION_BITS uses,
- * 2^32 or 4,096 where states have 32 bits: of its ID or, where a store gave back
- * the memory of vacant IDs, no fewer than 7/16 of that of all. 0 is never a handle.
+ * too long is told apart. It repeats after about 2^IOASID_GENERATION_BITS uses
+ * of its ID, 2^32 or 4,096 where states have 32 bits; after no fewer than 9/16 of
+ * that where the store gave back the memory of vacant IDs. 0 is never a handle.
  */
 typedef uint64_t ioasid_handle_t;
 
@@ -264,7 +264,8 @@ int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
  * ID.
  *
  * Context: as ioasid_space_free().
- * Return: 0; -ENOENT, -EBUSY as for free; -ESTALE the ID was handed out again.
+ * Return: 0; -ENOENT, -EBUSY as for free; -ESTALE as for
+ * ioasid_space_find_handle().
  * Complexity: as a lookup.
  */
 int ioasid_space_free_handle(struct ioasid_space *space,
@@ -316,7 +317,7 @@ int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
  * The reference is dropped with ioasid_space_put().
  *
  * Context: lock-free; may be called in a read section.
- * Return: as for ioasid_space_get(); -ESTALE the ID was handed out again.
+ * Return: as for ioasid_space_get(); -ESTALE as for ioasid_space_find_handle().
  * Complexity: as a lookup.
  */
 int ioasid_space_get_handle(struct ioasid_space *space,
@@ -579,7 +580,7 @@ IOASID_INLINE int ioasid_space_find_rcu(const struct ioasid_space *space,
  *
  * Context: as ioasid_space_find_rcu().
  * Return: 0; -ENOENT unknown, or freed; -ESTALE the ID was handed out again, or
- * may have been: its slot went and came back; -EACCES another set's.
+ * may have been: the memory of its slot went and came back; -EACCES another set's.
  * Complexity: as for ioasid_space_find_rcu().
  */
 IOASID_INLINE int ioasid_space_find_handle_rcu(const struct ioasid_space *space,
@@ -658,7 +659,7 @@ int ioasid_space_handle(struct ioasid_space *space,
  *
  * Context: any; wait-free but for @getter and a thread's first use.
  * Return: 0; -ENOENT unknown, or freed; -ESTALE the ID was handed out again, or
- * may have been: its slot went and came back; -EACCES another set's.
+ * may have been: the memory of its slot went and came back; -EACCES another set's.
  * Ownership: the pointer stays with whoever gave it to alloc.
  * Complexity: as for ioasid_space_find_rcu().
  */

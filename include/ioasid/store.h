@@ -68,7 +68,9 @@ struct ioasid_store_config {
  * @create:   fill in @store->root and @store->impl; 0 or a negative errno
  * @destroy:  free all; no reader is left
  * @find:     the slot of an ID, vacant or not, or NULL. Wait-free, called in
- *            read sections and without lock; @id may be out of range
+ *            read sections and without lock; @id may be out of range. A slot
+ *            starts as zeros and keeps what the library wrote there: what ends
+ *            with its memory is the promise that old handles are told apart
  * @claim:    make the lowest vacant ID in [@min, @max], which lies within the
  *            store's range, occupied; give it and its vacant slot back.
  *            -ENOSPC none vacant; -ENOMEM nothing changed
