@@ -653,18 +653,6 @@ static inline uint8_t *sequence_snapshot(struct ioasid_space *space,
 }
 
 /*
- * All but the latest generation and the checksum over it: where generations are
- * spread over more than half of their circle, which is the latest depends on
- * where one begins.
- */
-static inline bool sequence_same_snapshot(const uint8_t *a, const uint8_t *b,
-					  size_t size)
-{
-	return !memcmp(a, b, 12) && !memcmp(a + 16, b + 16, 20) &&
-	       !memcmp(a + 40, b + 40, size - 40);
-}
-
-/*
  * A copy of @size bytes of a snapshot, with the byte at @at changed, is
  * restored. @at == SIZE_MAX: none is.
  */

@@ -1614,8 +1614,8 @@ const char *model_restore(const struct model *from, struct model *to,
 	wrong = model_restore_sets(from, to, space, twin, taken);
 	memcpy(to->past, from->past, sizeof(to->past));
 	to->pasts = from->pasts;
-	/* One number stands for all generations there were. */
-	to->repeats |= from->repeats || MODEL_TURNS;
+	/* Of worn slots that are vacant a snapshot knows nothing. */
+	to->repeats |= from->repeats || IOASID_STATE_BITS == 32;
 	to->unowned = from->unowned;
 	to->stats.reserved = from->stats.reserved;
 	to->cursor = from->cursor;

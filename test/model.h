@@ -165,7 +165,7 @@ struct model {
 	/* those before; none of them may come again soon */
 	ioasid_handle_t past[MODEL_PAST];
 	size_t pasts;
-	/* but where generations are spread over more than half of the circle */
+	/* but those of worn slots, from before a restore */
 	bool repeats;
 	struct model_allocator allocator[MODEL_ALLOCATORS];
 	struct model_notifier notifier[MODEL_NOTIFIERS];

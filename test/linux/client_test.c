@@ -5,6 +5,7 @@
  * still has private data. Only NULL will do: an error pointer is data too.
  */
 #include "test/fixture.h"
+#include "test/linux/default_store.h"
 
 #include <linux/ioasid.h>
 
@@ -204,7 +205,7 @@ static void threads(void **state)
 	assert_int_equal(ioasid_unregister_allocator(&unit.ops), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unbound_first),
@@ -213,5 +214,6 @@ int main(void)
 		cmocka_unit_test(threads),
 	};
 
+	choose_default_store(argc, argv);
 	return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

@@ -35,20 +35,25 @@ def linux_client_targets():
         copts = _KERNEL_COPTS + ["-isystemtest/linux/shim"],
         deps = ["//compat/linux"],
     )
-    cc_test(
-        name = "sva_test",
-        size = "medium",
-        srcs = ["sva_test.c"],
-        copts = C_COPTS + [
-            "-isystemtest/linux/shim",
-            "-isystemexternal/linux_source",
-        ],
-        deps = [
-            ":sva_lib",
-            "//compat/linux",
-            "//test:fixture",
-        ],
-    )
+    for store in ["radix", "bitmap", "hash"]:
+        cc_test(
+            name = "sva_test" + ("" if store == "radix" else "_" + store),
+            size = "medium",
+            srcs = [
+                "default_store.h",
+                "sva_test.c",
+            ],
+            args = [store],
+            copts = C_COPTS + [
+                "-isystemtest/linux/shim",
+                "-isystemexternal/linux_source",
+            ],
+            deps = [
+                ":sva_lib",
+                "//compat/linux",
+                "//test:fixture",
+            ],
+        )
 
 def linux_oracle_targets():
     """Comparisons with the kernel's allocator, or why they are left out."""
@@ -87,6 +92,8 @@ def linux_oracle_targets():
             timeout = "moderate",
             srcs = ["differential_test.c"],
             copts = C_COPTS,
+            # One thread.
+            tags = ["no-tsan"],
             deps = [":sides" + suffix],
         )
         cc_test(

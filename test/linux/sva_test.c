@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux 6.1's own drivers/iommu/iommu-sva-lib.c, on <linux/ioasid.h>. */
 #include "test/fixture.h"
+#include "test/linux/default_store.h"
 
 #include <linux/ioasid.h>
 #include <linux/sched/mm.h>
@@ -226,7 +227,7 @@ static void threads(void **state)
 	all_gone();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_pasid_for_an_mm),
@@ -236,5 +237,6 @@ int main(void)
 		cmocka_unit_test(threads),
 	};
 
+	choose_default_store(argc, argv);
 	return cmocka_run_group_tests_name("sva", tests, NULL, NULL);
 }
