@@ -280,6 +280,54 @@ struct hash_late : hash<hash_late> {
 	}
 };
 
+// A vacant slot that may not be forgotten is moved as well, and used again.
+struct hash_worn : store<hash_worn, IOASID_STORE_HASH> {
+	enum : uint32_t { SEED = 1, WORN = IOASID_GENERATION_HALF / 8 * 7 };
+
+	void prepare()
+	{
+		for (ioasid_t id = 0; id < 4; id++)
+			add(id);
+		ioasid_slot *slot = ioasid_store_find(&space->store, 3);
+		ioasid_store_relaxed(&slot->state,
+				     ioasid_state_make(WORN, 0, 1, true));
+		RL_ASSERT(!ioasid_space_free(space, 3));
+	}
+
+	void update()
+	{
+		add(4);
+		add(5);
+		add(3);
+	}
+
+	// Its next use, or none.
+	void look_worn()
+	{
+		ioasid_handle_t handle;
+
+		if (look(3)) {
+			RL_ASSERT(!ioasid_space_handle(space, nullptr, 3,
+						       &handle));
+			RL_ASSERT(ioasid_handle_generation(handle) == WORN + 1);
+		}
+	}
+
+	void read(unsigned int index)
+	{
+		if (index == 1)
+			RL_ASSERT(look(0));
+		look_worn();
+	}
+
+	void after()
+	{
+		RL_ASSERT(look(3));
+		look_worn();
+		store::after();
+	}
+};
+
 // One ID is left in a large table, which goes for a small one.
 struct hash_shrink : store<hash_shrink, IOASID_STORE_HASH> {
 	enum { SEED = 1 };
@@ -363,7 +411,11 @@ void checks()
 	CAUGHT(hash_grow, HASH,
 	       { "relaxed load of root", LOAD, "ioasid_hash_find", "root",
 		 RELAXED, 0 });
-	CAUGHT(hash_late, HASH, SELF_MADE("next looked for late"));
+	CAUGHT(hash_late, random(1000000), SELF_MADE("next looked for late"));
+	CLEAN(hash_worn, HASH);
+	CAUGHT(hash_worn, HASH,
+	       { "moved without its state", STORE, "ioasid_slot_move", "state",
+		 SKIPPED, 0 });
 	CLEAN(hash_shrink, HASH);
 	CAUGHT(hash_shrink, HASH,
 	       { "no grace period", LOAD, "ioasid_grace_passed", "epoch",
