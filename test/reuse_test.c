@@ -713,17 +713,31 @@ static void whole_turn(struct fixture *fixture)
  */
 enum { APART_IDS = 64, CIRCLE = 4096, APART = CIRCLE / 16 * 9 - 1 };
 
-/* To another space, by way of a snapshot. */
-static void move(struct fixture *fixture)
+/* Leaves, chunks and a good many cells apart, some of them together. */
+static ioasid_t apart(uint32_t i)
+{
+	return i / 4 * 0xfff + i % 4 * 0x11;
+}
+
+/* On the system's memory, which really gives pages back. */
+static struct ioasid_space *system_space(struct fixture *fixture)
 {
 	struct ioasid_space_config config;
-	struct ioasid_space *to;
-	unsigned char bytes[256];
-	size_t needed;
+	struct ioasid_space *space;
 
 	fixture_space_config(fixture, &config, 0, 0xffff);
 	config.memory = (struct ioasid_memory){ 0 };
-	assert_int_equal(ioasid_space_create(&config, &to), 0);
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	return space;
+}
+
+/* To another space, by way of a snapshot. */
+static void move(struct fixture *fixture)
+{
+	struct ioasid_space *to = system_space(fixture);
+	unsigned char bytes[256];
+	size_t needed;
+
 	assert_int_equal(ioasid_space_snapshot(fixture->space, NULL, bytes,
 					       sizeof(bytes), &needed),
 			 0);
@@ -735,11 +749,9 @@ static void move(struct fixture *fixture)
 static void handles_stay_apart(struct fixture *fixture)
 {
 	static uint32_t used[APART_IDS], at[APART_IDS][CIRCLE];
-	/* Leaves, chunks and a good many cells apart, some of them together. */
 	struct test_random random = { 47 };
 	uint32_t generation, hot, n, i, rounds = 0, far = 0;
 	bool held[APART_IDS] = { false };
-	struct ioasid_space_config config;
 	ioasid_t id;
 
 	if (IOASID_GENERATION_BITS > 12) {
@@ -748,10 +760,7 @@ static void handles_stay_apart(struct fixture *fixture)
 	}
 	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
 	fixture->space = NULL;
-	fixture_space_config(fixture, &config, 0, 0xffff);
-	/* The system's, which really gives pages back. */
-	config.memory = (struct ioasid_memory){ 0 };
-	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	fixture->space = system_space(fixture);
 	memset(used, 0, sizeof(used));
 	memset(at, 0, sizeof(at));
 	while (rounds++ < 3999) {
@@ -762,7 +771,7 @@ static void handles_stay_apart(struct fixture *fixture)
 			i = test_below(&random, 50) ?
 				    hot :
 				    test_below(&random, APART_IDS);
-			id = i / 4 * 0xfff + i % 4 * 0x11;
+			id = apart(i);
 			if (held[i]) {
 				drop(fixture, id);
 				held[i] = false;
@@ -783,7 +792,7 @@ static void handles_stay_apart(struct fixture *fixture)
 		}
 		for (i = 0; rounds % 20 == 0 && i < APART_IDS; i++) {
 			if (held[i])
-				drop(fixture, i / 4 * 0xfff + i % 4 * 0x11);
+				drop(fixture, apart(i));
 			held[i] = false;
 		}
 		if (!test_below(&random, 4) || rounds % 20 == 0)

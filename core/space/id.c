@@ -64,9 +64,8 @@ void ioasid_id_vacate(struct space *space, ioasid_t id,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (ioasid_generation_distance(generation) >
-	    ioasid_generation_distance(space->generation_latest))
-		space->generation_latest = generation;
+	space->generation_latest =
+		ioasid_generation_further(generation, space->generation_latest);
 	ioasid_uncharge(space, ioasid_set_record_at(space, set));
 	if (ioasid_likely(!space->always_quarantine &&
 			  !ioasid_generation_turns(generation))) {

@@ -270,9 +270,8 @@ static size_t write_space(struct space *space, const struct ioasid_codec *codec,
 	put32(bytes + AT_IDS, number);
 	size = (size_t)(ids - bytes) + (size_t)ID_SIZE * number;
 	for (uint32_t i = 0; i < number; i++, ids += ID_SIZE)
-		if (ioasid_generation_distance(get32(ids + ID_GENERATION)) >
-		    ioasid_generation_distance(latest))
-			latest = get32(ids + ID_GENERATION);
+		latest = ioasid_generation_further(get32(ids + ID_GENERATION),
+						   latest);
 	memcpy(bytes + AT_MAGIC, magic, sizeof(magic));
 	put32(bytes + AT_VERSION, VERSION);
 	put64(bytes + AT_SIZE, size);
@@ -535,15 +534,14 @@ static int check_owned(const struct restore *restore)
 /* Slots start there, but not as worn ones, which could not be forgotten. */
 static void go_on_from(struct space *space, uint32_t generation)
 {
-	uint32_t distance = ioasid_generation_distance(generation);
-
-	if (distance > ioasid_generation_distance(space->generation_latest))
-		space->generation_latest = generation;
-	if (distance >= IOASID_GENERATION_WORN)
-		distance = IOASID_GENERATION_WORN - 1;
-	if (distance > ioasid_generation_distance(space->generation_floor))
-		space->generation_floor = (IOASID_GENERATION_START + distance) &
-					  IOASID_GENERATION_MASK;
+	space->generation_latest =
+		ioasid_generation_further(generation, space->generation_latest);
+	if (ioasid_generation_distance(generation) >= IOASID_GENERATION_WORN)
+		generation =
+			(IOASID_GENERATION_START + IOASID_GENERATION_WORN - 1) &
+			IOASID_GENERATION_MASK;
+	space->generation_floor =
+		ioasid_generation_further(generation, space->generation_floor);
 }
 
 static int restore_all(struct restore *restore)

@@ -22,6 +22,13 @@ static inline uint32_t ioasid_generation_distance(uint32_t generation)
 	return (generation - IOASID_GENERATION_START) & IOASID_GENERATION_MASK;
 }
 
+static inline uint32_t ioasid_generation_further(uint32_t a, uint32_t b)
+{
+	return ioasid_generation_distance(a) > ioasid_generation_distance(b) ?
+		       a :
+		       b;
+}
+
 /*
  * A store may forget the slot of a vacant ID, and then has to start all new
  * slots as far as the furthest it forgot, lest the ID's handles come again. So
@@ -50,9 +57,8 @@ static inline void ioasid_slot_forget(const struct ioasid_slot *slot,
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
 
-	if (generation && ioasid_generation_distance(generation) >
-				  ioasid_generation_distance(*start))
-		*start = generation;
+	if (generation)
+		*start = ioasid_generation_further(generation, *start);
 }
 
 static inline void ioasid_slot_init(struct ioasid_slot *slot,
