@@ -1031,13 +1031,14 @@ static void model_end(struct model *model, struct model_entry *entry)
 
 /*
  * The first ID from @min on that is vacant for sure. -ENOSPC: none; -EAGAIN:
- * none, but some may be back from quarantine.
+ * none, but some may be back from quarantine; 1: some are back for sure, though
+ * others that are vacant may come first, as few are given back by each call.
  */
 static int model_lowest(const struct model *model, ioasid_t min, ioasid_t max,
 			ioasid_t *last)
 {
 	size_t i = model_index(model, min);
-	bool quarantined = false;
+	bool quarantined = false, back = false;
 	ioasid_t id = min;
 
 	if (min > max)
@@ -1047,11 +1048,10 @@ static int model_lowest(const struct model *model, ioasid_t min, ioasid_t max,
 
 		if (entry->state == MODEL_QUARANTINED) {
 			quarantined = true;
-			if (model_is_back(model, entry))
-				break;
+			back |= model_is_back(model, entry);
 		}
 		if (id == max)
-			return quarantined ? -EAGAIN : -ENOSPC;
+			return back ? 1 : quarantined ? -EAGAIN : -ENOSPC;
 		id++;
 	}
 	*last = id;
@@ -1078,7 +1078,7 @@ static int model_choose_from(const struct model *model, ioasid_t min,
 	/* One that left quarantine meanwhile. */
 	if (expected == -EAGAIN && !ret && model_may_give(model, min, max, id))
 		expected = 0;
-	*ok = !expected && !ret && model_may_give(model, min, last, id);
+	*ok = expected >= 0 && !ret && model_may_give(model, min, last, id);
 	return expected;
 }
 
@@ -1090,14 +1090,18 @@ static int model_choose(struct model *model, ioasid_t min, ioasid_t max,
 	int above, below;
 	bool ok;
 
+	/* An ID that is asked for by itself moves nothing. */
+	model->moves = min != max;
 	if (!cyclic || start <= min || start > max)
 		start = min;
 	above = model_choose_from(model, start, max, ret, id, &ok);
-	if (above && start != min) {
+	if (above && !ok && start != min) {
 		below = model_choose_from(model, min, start - 1, ret, id, &ok);
-		if (below != -ENOSPC)
+		if (below >= 0 || above == -ENOSPC)
 			above = below;
 	}
+	if (above > 0)
+		above = 0;
 	if (!above && !ret && !ok)
 		model_fails(model, "alloc: not the vacant ID of the policy");
 	return above;
@@ -1194,7 +1198,7 @@ static void model_give(struct model *model, struct ioasid_set *set, ioasid_t id,
 		model->unowned++;
 	if (ops)
 		model_allocator(model, ops)->ids++;
-	else
+	else if (model->moves)
 		model->cursor = id + 1;
 	model->stats.live++;
 	model->stats.allocs++;

@@ -156,8 +156,9 @@ struct model {
 	/* the policy */
 	enum ioasid_reuse reuse;
 	bool quarantine;
-	/* one above the last ID that the space chose */
+	/* one above the last ID that the space chose from several */
 	ioasid_t cursor;
+	bool moves;
 	/* IDs that went to quarantine since their generation turned */
 	uint64_t turned;
 	/* the use of an ID that ended last, if it is known to be unknown */

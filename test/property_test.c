@@ -1158,15 +1158,15 @@ static const char *restore_into(struct world *world, struct test_random *random,
 
 	for (i = 0; i < world->model.count; i++)
 		hosted |= world->model.entry[i].ops != NULL;
+	if (ioasid_space_set_capacity(space, capacity) ||
+	    model_set_capacity(to, capacity))
+		return "restore: capacity";
 	if (hosted &&
 	    restore(world, space, snapshot->bytes, snapshot->size) != -ENODEV)
 		return "restore: without allocator";
 	if (hosted && (ioasid_space_register_allocator(space, ops) ||
 		       model_register_allocator(to, ops)))
 		return "restore: allocator";
-	if (ioasid_space_set_capacity(space, capacity) ||
-	    model_set_capacity(to, capacity))
-		return "restore: capacity";
 	for (i = 0; i < 4 && !wrong; i++)
 		wrong = restore_damaged(world, random, to, space, snapshot);
 	if (wrong)

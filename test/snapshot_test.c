@@ -232,7 +232,6 @@ static void documented(struct fixture *fixture)
 	/* At least; how much more is the store's affair. */
 	assert_true(get(bytes + 36) >= highest);
 	put(at + 36, get(bytes + 36), 4);
-	put(at + 40, 1001, 4);
 	at += HEADER;
 	put(at, 5, 4);
 	put(at + 4, 2, 4);
@@ -259,7 +258,6 @@ static void documented(struct fixture *fixture)
 	put(at + 4, get(bytes + (at - expected) + 4), 4);
 	put(at + 8, 1, 4);
 	put(at + 12, 2, 4);
-	put(at + 16, encode(NULL, 101, NULL), 8);
 	put(at + 24, UINT32_MAX, 4);
 	put(at + 28, 1, 4);
 	at += ID;
@@ -652,7 +650,8 @@ static void decodes_once(struct fixture *fixture)
 			 -EDQUOT);
 	counting.decode = decode_once;
 	assert_int_equal(ioasid_space_restore(to, &counting, bytes, size), 0);
-	assert_int_equal(decoded, get(bytes + 28));
+	/* All but the pending one. */
+	assert_int_equal(decoded, get(bytes + 28) - 1);
 	expect_valid(to);
 	assert_int_equal(ioasid_space_destroy(to), 0);
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);

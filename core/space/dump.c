@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "event.h"
+#include "extra.h"
+#include "owner.h"
+#include "source.h"
+#include "walk.h"
 
 /* One line of text; what does not fit is cut off. */
 struct line {
@@ -150,22 +154,31 @@ static void dump_sets(const struct sink *sink)
 	}
 }
 
-/* The list may change under a line: they are counted, not followed. */
+/* The allocator at that place in the line, or NULL. */
+static struct source *source_at(const struct space *space, uint32_t place)
+{
+	struct source *source = space->sources.line;
+
+	while (place-- && source)
+		source = source->next;
+	return source;
+}
+
+/* The line may change under a line of text: then its place is counted. */
 static void dump_allocators(const struct sink *sink)
 {
 	struct space *space = sink->space;
 	struct line line = { .length = 0 };
-	const struct source *source;
+	struct source *source = space->sources.line, *next;
 
-	for (uint32_t i = 0;; i++) {
-		source = space->sources;
-		for (uint32_t skip = i; skip && source; skip--)
-			source = source->next;
-		if (!source)
-			break;
+	for (uint32_t place = 1; source; place++, source = next) {
+		ioasid_source_pin(source);
 		add_pointer(&line, "  allocator ", source->ops);
 		add_count(&line, " users ", source->users - 1);
 		emit(sink, &line);
+		next = source->registered ? source->next :
+					    source_at(space, place);
+		ioasid_source_unpin(space, source);
 	}
 }
 
@@ -174,13 +187,10 @@ static void dump_notifiers(const struct sink *sink)
 	struct space *space = sink->space;
 	struct line line = { .length = 0 };
 	const struct ioasid_notifier *notifier;
+	struct notifier_cursor cursor;
 
-	for (uint32_t i = 0;; i++) {
-		notifier = space->notifiers;
-		for (uint32_t skip = i; skip && notifier; skip--)
-			notifier = notifier->next;
-		if (!notifier)
-			break;
+	ioasid_notifier_cursor_begin(space, &cursor);
+	while ((notifier = ioasid_notifier_cursor_next(&cursor))) {
 		add_pointer(&line, "  notifier ", notifier);
 		add(&line,
 		    notifier->priority < 0 ? " priority -" : " priority ");
@@ -193,6 +203,7 @@ static void dump_notifiers(const struct sink *sink)
 			add_count(&line, " set ", notifier->set);
 		emit(sink, &line);
 	}
+	ioasid_notifier_cursor_end(&cursor);
 }
 
 static void dump_id(const struct sink *sink, ioasid_t id)
@@ -209,9 +220,12 @@ static void dump_id(const struct sink *sink, ioasid_t id)
 	if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
 		return;
 	add_count(&line, "  ", id);
-	add(&line, state & IOASID_STATE_LIVE ? " live" : " pending");
+	add(&line, state & IOASID_STATE_LIVE	? " live" :
+		   ioasid_state_reserved(state) ? " reserved" :
+						  " pending");
 	add_count(&line, " generation ", ioasid_state_generation(state));
-	add_count(&line, " refs ", ioasid_state_refs(state));
+	if (!ioasid_state_reserved(state))
+		add_count(&line, " refs ", ioasid_state_refs(state));
 	if (record)
 		add_set(&line, record);
 	if (extra && extra->named)
@@ -239,6 +253,5 @@ void ioasid_space_dump(struct ioasid_space *public_space,
 	while ((count = ioasid_walk_next(space, &walk)))
 		for (size_t i = 0; i < count; i++)
 			dump_id(&sink, walk.ids[i]);
-	ioasid_walk_end(space, &walk);
 	ioasid_space_unlock(space);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "map.h"
 
 /*
  * A hash store whose private pointers are the values. Readers without lock look
@@ -54,7 +54,6 @@ static int insert(struct space *space, struct map *map, uint32_t key,
 	return 0;
 }
 
-/* -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers. */
 int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
 		      void *value)
 {

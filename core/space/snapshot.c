@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <ioasid/snapshot.h>
 
-#include "internal.h"
+#include "claim.h"
+#include "event.h"
+#include "extra.h"
+#include "owner.h"
+#include "source.h"
+#include "walk.h"
 
 #include <string.h>
 
@@ -123,7 +128,7 @@ static const unsigned char *id_at(const unsigned char *bytes, uint32_t number)
 	return set_at(bytes, get32(bytes + AT_SETS)) + (size_t)ID_SIZE * number;
 }
 
-/* False: its end is under way. */
+/* False: its end is under way, or it is not published yet. */
 static bool write_id(struct space *space, const struct ioasid_codec *codec,
 		     ioasid_t id, unsigned char *to)
 {
@@ -132,21 +137,24 @@ static bool write_id(struct space *space, const struct ioasid_codec *codec,
 	const struct set_record *record =
 		ioasid_set_record_at(space, ioasid_state_set(state));
 	const struct extra *extra = ioasid_extra(space, id);
-	void *data = ioasid_load_relaxed(&slot->private_data);
-	uint32_t refs = ioasid_state_refs(state), flags = 0;
+	bool pending = !(state & IOASID_STATE_LIVE);
+	uint32_t refs = ioasid_state_refs(state);
+	uint32_t flags = pending ? FLAG_PENDING : 0;
+	uint64_t data = 0;
 
-	if (!(state & IOASID_STATE_LIVE))
-		flags |= FLAG_PENDING;
-	if (!refs || (extra && extra->leaving))
+	if (!refs || ioasid_state_reserved(state) || (extra && extra->leaving))
 		return false;
+	/* What a pending ID pointed to may be gone. */
+	if (!pending && codec->encode)
+		data = codec->encode(codec->context, id,
+				     ioasid_load_relaxed(&slot->private_data));
 	if (extra && extra->source)
 		flags |= FLAG_ALLOCATOR;
 	put32(to + ID_ID, id);
 	put32(to + ID_GENERATION, ioasid_state_generation(state));
 	put32(to + ID_REFS, refs);
 	put32(to + ID_SET, record ? record->number : 0);
-	put64(to + ID_DATA,
-	      codec->encode ? codec->encode(codec->context, id, data) : 0);
+	put64(to + ID_DATA, data);
 	put32(to + ID_SPID,
 	      extra && extra->named ? extra->spid : INVALID_IOASID);
 	put32(to + ID_FLAGS, flags);
@@ -194,7 +202,6 @@ static uint32_t write_ids(struct space *space, const struct ioasid_codec *codec,
 			if (write_id(space, codec, walk.ids[i],
 				     to + (size_t)ID_SIZE * number))
 				number++;
-	ioasid_walk_end(space, &walk);
 	return number;
 }
 
@@ -220,8 +227,8 @@ static void leave_out_told(const struct space *space, unsigned char *ids,
 {
 	unsigned char *id;
 
-	for (const struct delivery *delivery = space->deliveries; delivery;
-	     delivery = delivery->next)
+	for (const struct delivery *delivery = space->events.deliveries;
+	     delivery; delivery = delivery->next)
 		for (const struct event *event = delivery->first; event;
 		     event = event->next) {
 			if (event->event != IOASID_EVENT_FREE && !event->freed)
@@ -290,12 +297,10 @@ int ioasid_space_snapshot(struct ioasid_space *public_space,
 			  size_t size, size_t *needed)
 {
 	struct space *space = ioasid_to_space(public_space);
-	/* A thread may not end with the lock. */
-	int cancel = ioasid_cancel_disable();
 	uint64_t most;
 	int ret = 0;
 
-	ioasid_space_lock(space);
+	ioasid_space_lock_guarded(space);
 	most = HEADER_SIZE + (uint64_t)SET_SIZE * space->stats.sets +
 	       (uint64_t)ID_SIZE * space->stats.live +
 	       (uint64_t)ID_SIZE * space->stats.pending;
@@ -305,8 +310,7 @@ int ioasid_space_snapshot(struct ioasid_space *public_space,
 	} else {
 		*needed = write_space(space, codec ? codec : &no_codec, buffer);
 	}
-	ioasid_space_unlock(space);
-	ioasid_cancel_restore(cancel);
+	ioasid_space_unlock_guarded(space);
 	return ret;
 }
 
@@ -419,10 +423,9 @@ static struct set_record *owner_of(const struct restore *restore,
 	return set ? restore->record[set - 1] : NULL;
 }
 
-/* Takes back what place_id() did. */
-static void displace_id(struct restore *restore, uint32_t number)
+/* Takes back what place() did. */
+static void displace(struct restore *restore, const unsigned char *from)
 {
-	const unsigned char *from = id_at(restore->bytes, number);
 	struct set_record *record = owner_of(restore, from);
 	struct space *space = restore->space;
 	ioasid_t id = get32(from + ID_ID);
@@ -435,7 +438,7 @@ static void displace_id(struct restore *restore, uint32_t number)
 	if (extra)
 		ioasid_extra_free(space, extra);
 	ioasid_uncharge(space, record);
-	space->space.store.ops->release(&space->space.store, id);
+	ioasid_unclaim(space, id);
 }
 
 static int place_extra(struct restore *restore, const unsigned char *from)
@@ -447,7 +450,7 @@ static int place_extra(struct restore *restore, const unsigned char *from)
 	int ret;
 
 	if (get32(from + ID_FLAGS) & FLAG_ALLOCATOR) {
-		if (!space->sources)
+		if (!space->sources.line)
 			return -ENODEV;
 		ret = ioasid_extra_make(space, id, &extra);
 		if (ret)
@@ -466,46 +469,92 @@ static bool is_generation(uint32_t generation)
 	return (generation & IOASID_GENERATION_MASK) == generation;
 }
 
-/* Everything but that it can be found. */
-static int place_id(struct restore *restore, uint32_t number)
+static bool is_pending(const unsigned char *from)
 {
-	const unsigned char *from = id_at(restore->bytes, number);
-	struct set_record *record = owner_of(restore, from);
+	return get32(from + ID_FLAGS) & FLAG_PENDING;
+}
+
+static int decode_data(const struct restore *restore, const unsigned char *from,
+		       void **data)
+{
 	const struct ioasid_codec *codec = restore->codec;
+
+	*data = NULL;
+	if (!codec->decode || is_pending(from))
+		return 0;
+	return codec->decode(codec->context, get32(from + ID_ID),
+			     get64(from + ID_DATA), data);
+}
+
+/* What was made of it is not needed. */
+static void discard_data(const struct restore *restore,
+			 const unsigned char *from, void *data)
+{
+	const struct ioasid_codec *codec = restore->codec;
+
+	if (codec->discard && !is_pending(from))
+		codec->discard(codec->context, get32(from + ID_ID), data);
+}
+
+static int place(struct restore *restore, const unsigned char *from, void *data)
+{
+	struct set_record *record = owner_of(restore, from);
 	struct space *space = restore->space;
 	ioasid_t id = get32(from + ID_ID);
 	struct ioasid_slot *slot;
-	void *data = NULL;
-	int ret = 0;
+	int ret = ioasid_charge_check(space, record);
 
-	if (id < space->min || id > space->max ||
-	    !is_generation(get32(from + ID_GENERATION)) ||
-	    get32(from + ID_REFS) > IOASID_REFS_MAX)
-		return -ERANGE;
-	if (codec->decode)
-		ret = codec->decode(codec->context, id, get64(from + ID_DATA),
-				    &data);
-	if (ret)
-		return ret;
-	ret = ioasid_charge_check(space, record);
 	/* The number of IDs said to be in the set was within the quota. */
 	if (ret == -EDQUOT)
 		ret = -EBADMSG;
 	if (!ret)
-		ret = ioasid_id_claim(space, id, id, &id, &slot);
+		ret = ioasid_claim(space, id, id, id, &id, &slot);
 	if (ret)
 		return ret;
 	ioasid_charge(space, record);
 	ioasid_store_release(&slot->private_data, data);
 	ret = place_extra(restore, from);
 	if (ret)
-		displace_id(restore, number);
+		displace(restore, from);
 	return ret;
+}
+
+/* Everything but that it can be found. */
+static int place_id(struct restore *restore, uint32_t number)
+{
+	const unsigned char *from = id_at(restore->bytes, number);
+	struct space *space = restore->space;
+	ioasid_t id = get32(from + ID_ID);
+	void *data;
+	int ret;
+
+	if (id < space->min || id > space->max ||
+	    !is_generation(get32(from + ID_GENERATION)) ||
+	    get32(from + ID_REFS) > IOASID_REFS_MAX)
+		return -ERANGE;
+	ret = decode_data(restore, from, &data);
+	if (ret)
+		return ret;
+	ret = place(restore, from, data);
+	if (ret)
+		discard_data(restore, from, data);
+	return ret;
+}
+
+static void displace_id(struct restore *restore, uint32_t number)
+{
+	const unsigned char *from = id_at(restore->bytes, number);
+	struct ioasid_slot *slot =
+		ioasid_locked_slot(restore->space, get32(from + ID_ID));
+	void *data = ioasid_load_relaxed(&slot->private_data);
+
+	displace(restore, from);
+	discard_data(restore, from, data);
 }
 
 static void publish_id(struct restore *restore, const unsigned char *from)
 {
-	bool pending = get32(from + ID_FLAGS) & FLAG_PENDING;
+	bool pending = is_pending(from);
 	struct set_record *record = owner_of(restore, from);
 	struct ioasid_stats *stats = &restore->space->stats;
 	struct ioasid_slot *slot =
@@ -620,7 +669,7 @@ int ioasid_space_restore(struct ioasid_space *public_space,
 		.codec = codec ? codec : &no_codec,
 		.bytes = snapshot,
 	};
-	int ret, cancel;
+	int ret;
 
 	if (!check_header(restore.bytes, size))
 		return -EBADMSG;
@@ -628,11 +677,9 @@ int ioasid_space_restore(struct ioasid_space *public_space,
 		return -EPROTO;
 	if (!check_counts(restore.bytes, size) || !check_all(restore.bytes))
 		return -EBADMSG;
-	cancel = ioasid_cancel_disable();
-	ioasid_space_lock(restore.space);
+	ioasid_space_lock_guarded(restore.space);
 	ret = restore_locked(&restore);
-	ioasid_space_unlock(restore.space);
-	ioasid_cancel_restore(cancel);
+	ioasid_space_unlock_guarded(restore.space);
 	ioasid_rcu_reclaim(public_space->rcu);
 	return ret;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "base.h"
+#include "event.h"
+#include "owner.h"
+#include "source.h"
 
 #include <string.h>
 
@@ -25,7 +28,7 @@ static void fork_child(void)
 {
 	for (struct space *space = spaces; space; space = space->next) {
 		ioasid_lock_init(&space->lock);
-		ioasid_notifiers_fork_child(space);
+		ioasid_events_fork_child(space);
 		ioasid_sources_fork_child(space);
 	}
 	ioasid_lock_init(&spaces_lock);
@@ -50,89 +53,6 @@ static void delist(struct space *space)
 	ioasid_lock(&spaces_lock);
 	ioasid_list_remove(space, next, prev);
 	ioasid_unlock(&spaces_lock);
-}
-
-static void *counted(struct space *space, void *memory, size_t size)
-{
-	if (memory)
-		ioasid_fetch_add_acq_rel(&space->held, size);
-	return memory;
-}
-
-/* So much waits for readers that no more may be taken. */
-static bool must_wait(struct space *space)
-{
-	space->refused = space->created &&
-			 ioasid_rcu_retired_full(space->space.rcu);
-	return space->refused;
-}
-
-void *ioasid_space_memory(struct space *space, size_t size)
-{
-	const struct ioasid_memory *user = &space->user_memory;
-
-	return counted(space, user->alloc(user->context, size), size);
-}
-
-void ioasid_space_memory_free(struct space *space, void *memory, size_t size)
-{
-	ioasid_fetch_sub_release(&space->held, size);
-	space->user_memory.free(space->user_memory.context, memory, size);
-}
-
-static void *counted_alloc(void *context, size_t size)
-{
-	struct space *space = context;
-
-	return must_wait(space) ? NULL : ioasid_space_memory(space, size);
-}
-
-static void *counted_reserve(void *context, size_t size)
-{
-	struct space *space = context;
-	const struct ioasid_memory *user = &space->user_memory;
-
-	if (must_wait(space))
-		return NULL;
-	return counted(space, user->reserve(user->context, size), size);
-}
-
-static void counted_free(void *context, void *memory, size_t size)
-{
-	ioasid_space_memory_free(context, memory, size);
-}
-
-static void counted_release(void *context, void *memory, size_t size)
-{
-	struct space *space = context;
-
-	ioasid_fetch_sub_release(&space->held, size);
-	space->user_memory.release(space->user_memory.context, memory, size);
-}
-
-static size_t counted_discard(void *context, void *memory, size_t size)
-{
-	struct space *space = context;
-
-	return space->user_memory.discard(space->user_memory.context, memory,
-					  size);
-}
-
-struct ioasid_memory ioasid_space_hooks(struct space *space)
-{
-	struct ioasid_memory memory = {
-		.alloc = counted_alloc,
-		.free = counted_free,
-		.context = space,
-	};
-
-	if (space->user_memory.reserve) {
-		memory.reserve = counted_reserve;
-		memory.release = counted_release;
-	}
-	if (space->user_memory.discard)
-		memory.discard = counted_discard;
-	return memory;
 }
 
 static const struct ioasid_store_ops *
@@ -175,26 +95,6 @@ static int set_up_store(struct space *space,
 					      &store_config);
 }
 
-bool ioasid_space_name(char *to, const char *from)
-{
-	size_t length = 0;
-
-	memset(to, 0, IOASID_NAME_SIZE);
-	for (; from && from[length]; length++) {
-		if (length == IOASID_NAME_SIZE - 1)
-			return false;
-		to[length] = from[length];
-	}
-	return true;
-}
-
-const void *ioasid_space_thread(void)
-{
-	static IOASID_TLS char thread;
-
-	return &thread;
-}
-
 static uint32_t capacity_of(const struct space *space, uint32_t capacity)
 {
 	uint32_t ids = space->max - space->min + 1;
@@ -232,6 +132,10 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	space->min = min;
 	space->max = max;
 	space->lock_ops = config->lock;
+	space->guarded =
+		config->lock.lock || config->memory.alloc ||
+		config->store == IOASID_STORE_CUSTOM ||
+		(config->rcu && config->rcu->flavour == IOASID_RCU_CUSTOM);
 	space->reuse = config->reuse;
 	space->always_quarantine = config->quarantine;
 	space->stats.capacity = capacity_of(space, config->capacity);
@@ -239,9 +143,8 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	space->quarantine.fresh = INVALID_IOASID;
 	space->generation_latest = IOASID_GENERATION_START;
 	space->generation_floor = IOASID_GENERATION_START;
-	space->handback_tail = &space->handback;
 	ioasid_lock_init(&space->lock);
-	ioasid_lock_init(&space->callback_lock);
+	ioasid_sources_init(space);
 	ret = -ENAMETOOLONG;
 	if (!ioasid_space_name(space->name, config->name))
 		goto free_space;
@@ -273,7 +176,7 @@ destroy_store:
 free_rcu:
 	ioasid_rcu_destroy(space->own_rcu);
 free_space:
-	ioasid_lock_destroy(&space->callback_lock);
+	ioasid_lock_destroy(&space->sources.lock);
 	ioasid_lock_destroy(&space->lock);
 	ioasid_memory_zeroed_free(&memory, space, sizeof(*space));
 	return ret;
@@ -306,19 +209,21 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	if (ret)
 		return ret;
 	delist(space);
+	ioasid_callbacks_lock(space);
 	ioasid_space_lock(space);
 	retires = space->extras.count > 0;
 	ioasid_sources_destroy(space);
-	ioasid_notifiers_destroy(space);
+	ioasid_events_destroy(space);
 	ioasid_sets_destroy(space);
 	ioasid_space_unlock(space);
+	ioasid_callbacks_unlock(space);
 	if (retires)
 		ioasid_rcu_barrier(public_space->rcu);
 	memory = space->user_memory;
 	public_space->store.ops->destroy(&public_space->store);
 	ioasid_rcu_unuse(public_space->rcu);
 	ioasid_rcu_destroy(space->own_rcu);
-	ioasid_lock_destroy(&space->callback_lock);
+	ioasid_lock_destroy(&space->sources.lock);
 	ioasid_lock_destroy(&space->lock);
 	ioasid_memory_zeroed_free(&memory, space, sizeof(*space));
 	return 0;
@@ -370,4 +275,30 @@ int ioasid_space_unreserve(struct ioasid_space *public_space, uint32_t count)
 	}
 	ioasid_space_unlock(space);
 	return ret;
+}
+
+size_t ioasid_space_trim(struct ioasid_space *public_space)
+{
+	const struct ioasid_store_ops *ops = public_space->store.ops;
+	struct space *space = ioasid_to_space(public_space);
+	size_t given = 0;
+
+	ioasid_space_lock(space);
+	if (ops->trim)
+		given = ops->trim(&public_space->store);
+	ioasid_space_unlock(space);
+	ioasid_rcu_reclaim_all(public_space->rcu);
+	return given;
+}
+
+void ioasid_space_stats(struct ioasid_space *public_space,
+			struct ioasid_stats *stats)
+{
+	struct space *space = ioasid_to_space(public_space);
+
+	ioasid_space_lock(space);
+	*stats = space->stats;
+	ioasid_space_unlock(space);
+	stats->memory =
+		(size_t)ioasid_load_relaxed(&space->held) + sizeof(*space);
 }

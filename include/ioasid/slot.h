@@ -48,11 +48,16 @@ typedef ioasid_atomic_u32 ioasid_atomic_state;
 	(((IOASID_STATE_ONE << IOASID_REFS_BITS) - 1) << IOASID_REFS_SHIFT)
 #define IOASID_STATE_GENERATION \
 	((ioasid_state_t)((~(ioasid_state_t)0) << IOASID_GENERATION_SHIFT))
-/* Not live with every reference bit set: the slot went to the next table. */
-#define IOASID_STATE_MOVED IOASID_STATE_REFS
 
 /** IOASID_REFS_MAX - most references to one ID */
-#define IOASID_REFS_MAX ((1u << IOASID_REFS_BITS) - 2)
+#define IOASID_REFS_MAX ((1u << IOASID_REFS_BITS) - 3)
+/*
+ * Not live, with a number of references that no slot reaches: reserved, which
+ * is not yet published; moved to the next table of its store.
+ */
+#define IOASID_STATE_RESERVED \
+	((ioasid_state_t)(IOASID_REFS_MAX + 1) << IOASID_REFS_SHIFT)
+#define IOASID_STATE_MOVED IOASID_STATE_REFS
 /** IOASID_SETS_MAX - most sets of one space */
 #define IOASID_SETS_MAX ((1u << IOASID_SET_BITS) - 1)
 #define IOASID_GENERATION_MASK \
@@ -98,6 +103,19 @@ IOASID_INLINE bool ioasid_state_moved(ioasid_state_t state)
 {
 	return (state & (IOASID_STATE_REFS | IOASID_STATE_LIVE)) ==
 	       IOASID_STATE_MOVED;
+}
+
+inline bool ioasid_state_reserved(ioasid_state_t state)
+{
+	return (state & (IOASID_STATE_REFS | IOASID_STATE_LIVE)) ==
+	       IOASID_STATE_RESERVED;
+}
+
+/* Is there nothing that get, put or free could act on, for now or at all? */
+inline bool ioasid_state_unused(ioasid_state_t state)
+{
+	return !(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)) ||
+	       ioasid_state_reserved(state);
 }
 
 inline uint32_t ioasid_generation_next(uint32_t generation)
@@ -184,6 +202,44 @@ inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
 }
 
 /**
+ * ioasid_slot_reserve - begin the next use of a vacant slot, unpublished
+ * @slot: vacant slot
+ * @set:  index of its owner, 0 for none
+ *
+ * Context: space locked. Wait-free.
+ * Complexity: constant.
+ */
+inline void ioasid_slot_reserve(struct ioasid_slot *slot, uint32_t set)
+{
+	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
+	uint32_t generation =
+		ioasid_generation_next(ioasid_state_generation(state));
+
+	ioasid_store_release(&slot->state,
+			     ioasid_state_make(generation, set,
+					       IOASID_REFS_MAX + 1, false));
+}
+
+/**
+ * ioasid_slot_publish_reserved - let a reserved slot be found
+ * @slot: reserved slot
+ * @data: private pointer
+ *
+ * Context: space locked. Wait-free.
+ * Complexity: constant.
+ */
+inline void ioasid_slot_publish_reserved(struct ioasid_slot *slot, void *data)
+{
+	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
+
+	ioasid_store_release(&slot->private_data, data);
+	ioasid_store_release(&slot->state,
+			     ioasid_state_make(ioasid_state_generation(state),
+					       ioasid_state_set(state), 1,
+					       true));
+}
+
+/**
  * ioasid_slot_free - end the life of a slot: drop the owner's reference
  * @slot:  slot
  * @close: leave a slot without references live, for the caller to vacate:
@@ -191,8 +247,8 @@ inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
  *
  * Context: space locked. Lock-free against get and put.
  * Return: the number of references that remain, 0 if the slot is now vacant,
- * or closed; -ENOENT vacant before; -EBUSY freed before, references remain or
- * it is closed.
+ * or closed; -ENOENT vacant or reserved before; -EBUSY freed before, references
+ * remain or it is closed.
  * Complexity: constant.
  */
 inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
@@ -201,7 +257,7 @@ inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
 	ioasid_state_t next;
 
 	do {
-		if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
+		if (ioasid_state_unused(state))
 			return -ENOENT;
 		if (!(state & IOASID_STATE_LIVE) ||
 		    !(state & IOASID_STATE_REFS))
@@ -229,7 +285,7 @@ inline int ioasid_slot_hide(struct ioasid_slot *slot)
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 
 	do {
-		if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
+		if (ioasid_state_unused(state))
 			return -ENOENT;
 		if (!(state & IOASID_STATE_LIVE) ||
 		    !(state & IOASID_STATE_REFS))
@@ -278,7 +334,7 @@ inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
  * @generation: as for ioasid_slot_read()
  *
  * Context: lock-free.
- * Return: 0; -ENOENT vacant; -ESTALE as for read; -EBUSY freed, references
+ * Return: 0; -ENOENT vacant or reserved; -ESTALE as for read; -EBUSY freed, references
  * remain, or closed; -EACCES owned by another set; -EOVERFLOW no room for one
  * more; -EAGAIN as for read.
  * Complexity: constant.
@@ -295,7 +351,7 @@ inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
 		    ioasid_state_generation(state) != generation)
 			return -ESTALE;
 		if (!(state & IOASID_STATE_LIVE))
-			return ioasid_state_refs(state) ? -EBUSY : -ENOENT;
+			return ioasid_state_unused(state) ? -ENOENT : -EBUSY;
 		if (set != IOASID_SET_ANY && ioasid_state_set(state) != set)
 			return -EACCES;
 		if (!ioasid_state_refs(state))
@@ -328,7 +384,8 @@ inline int ioasid_slot_put(struct ioasid_slot *slot, ioasid_state_t *before)
 	do {
 		if (ioasid_state_moved(state))
 			return -EAGAIN;
-		if (!(state & IOASID_STATE_REFS))
+		if (!(state & IOASID_STATE_REFS) ||
+		    ioasid_state_reserved(state))
 			return -ENOENT;
 		next = state - IOASID_STATE_REF;
 		if (!(next & (IOASID_STATE_REFS | IOASID_STATE_LIVE)))

@@ -23,10 +23,12 @@ extern "C" {
  * @decode_token: the token; as @decode
  * @restore_set:  a static set that is bound nowhere, to take the place of the
  *                one described; NULL: the library makes one. Optional
+ * @discard:      takes back what @decode made: the restore has failed. Optional
  * @context:      first argument of each
  *
  * Without the first two private pointers are saved as 0 and restored as NULL,
- * without the next two tokens are. Called with the space's lock: may call
+ * without the next two tokens are; those of pending IDs, which may be gone, are
+ * in any case. Called with the space's lock: may call
  * lookups and nothing else of the library; must return; the thread cannot be
  * cancelled there.
  */
@@ -37,6 +39,7 @@ struct ioasid_codec {
 	int (*decode_token)(void *context, uint64_t number, void **token);
 	struct ioasid_set *(*restore_set)(void *context,
 					  const struct ioasid_set_info *stats);
+	void (*discard)(void *context, ioasid_t id, void *data);
 	void *context;
 };
 

@@ -79,9 +79,12 @@ inline uint32_t ioasid_handle_generation(ioasid_handle_t handle)
 /**
  * enum ioasid_reuse - which vacant ID alloc hands out
  * @IOASID_REUSE_LOWEST: the lowest of the range asked for
- * @IOASID_REUSE_CYCLIC: the next after the last handed out this way, and the
- *                       lowest of the range when there is none above: what was
- *                       freed stays unused for as long as can be
+ * @IOASID_REUSE_CYCLIC: the next after the last one handed out, and the
+ *                       lowest of the range when there is none above, so that
+ *                       what was freed is used again late. One cursor for the
+ *                       space, which allocs of one given ID do not move: who
+ *                       allocates from several ranges in turn brings a cursor
+ *                       for each, see ioasid_space_alloc_cyclic()
  */
 enum ioasid_reuse {
 	IOASID_REUSE_LOWEST,
@@ -131,6 +134,7 @@ struct ioasid_space_config {
  * struct ioasid_stats - counts of a space
  * @live:         IDs that can be found
  * @pending:      freed, references remain
+ * @unpublished:  reserved by ioasid_space_reserve_id(), not yet published
  * @quarantined:  vacant, waiting for a grace period by the configuration or
  *                for the turn of a generation
  * @sets:         sets bound to the space
@@ -149,7 +153,8 @@ struct ioasid_space_config {
  *                those of an RCU domain
  */
 struct ioasid_stats {
-	uint32_t live, pending, quarantined, sets, allocators, notifiers;
+	uint32_t live, pending, unpublished, quarantined, sets, allocators,
+		notifiers;
 	uint32_t capacity, committed, reserved;
 	uint64_t allocs, frees, alloc_failed, free_unknown;
 	size_t memory;
@@ -231,12 +236,89 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * belongs to another space; -ENFILE no room for one more set; -ERANGE, -EEXIST
  * an allocator gave an ID out of the range, or one in use; -EDEADLK called
  * from an allocator's callback. On error nothing has changed.
- * Complexity: bitmap and radix one step a level; hash the run of occupied IDs
- * from @min on; where none is vacant, the IDs that wait for a grace period.
  * Ownership: @data stays the caller's.
+ * Complexity: one step a level of the store, and 8 of the IDs that have waited
+ * for a grace period; where none is vacant, all the IDs that wait or waited.
  */
 int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
 		       ioasid_t min, ioasid_t max, void *data, ioasid_t *id);
+
+/**
+ * ioasid_space_alloc_cyclic - hand out the next vacant ID from a cursor on
+ * @space: space
+ * @set:   as for ioasid_space_alloc()
+ * @min:   lowest ID wanted
+ * @max:   highest ID wanted, inclusive
+ * @data:  as for ioasid_space_alloc()
+ * @next:  the caller's cursor: where to begin, the ID after the last one
+ *         afterwards; @min is taken for what lies outside of the range. Read and
+ *         written under the space's lock: the calls that share it name one space
+ * @id:    receives the ID
+ *
+ * The lowest vacant ID from *@next on, else the lowest of the range: whatever
+ * the policy of the space, which has a cursor of its own. An allocator that is
+ * registered chooses as it likes.
+ *
+ * Context: as ioasid_space_alloc().
+ * Return: 0; 1 the search went around: the ID is below the *@next asked for; as
+ * for ioasid_space_alloc(). On error nothing has changed.
+ * Ownership: @data and @next stay the caller's.
+ * Complexity: as for ioasid_space_alloc().
+ */
+int ioasid_space_alloc_cyclic(struct ioasid_space *space,
+			      struct ioasid_set *set, ioasid_t min,
+			      ioasid_t max, void *data, ioasid_t *next,
+			      ioasid_t *id);
+
+/**
+ * ioasid_space_reserve_id - take an ID that nobody finds yet
+ * @space: space
+ * @set:   as for ioasid_space_alloc()
+ * @min:   lowest ID wanted
+ * @max:   highest ID wanted, inclusive
+ * @id:    receives the ID
+ *
+ * For what has to know its ID before it is ready to be found. The ID counts
+ * against quota and capacity; lookups, get, put and free answer -ENOENT for it,
+ * and no notifier is told, until ioasid_space_publish_id(). A snapshot leaves it
+ * out.
+ *
+ * Context: as ioasid_space_alloc(), but calls no notifier.
+ * Return: as for ioasid_space_alloc().
+ * Ownership: the ID is the caller's, to publish or to release.
+ * Complexity: as for ioasid_space_alloc().
+ */
+int ioasid_space_reserve_id(struct ioasid_space *space, struct ioasid_set *set,
+			    ioasid_t min, ioasid_t max, ioasid_t *id);
+
+/**
+ * ioasid_space_publish_id - let a reserved ID be found
+ * @space: space
+ * @id:    from ioasid_space_reserve_id()
+ * @data:  private pointer, may be NULL
+ *
+ * From here on all is as if ioasid_space_alloc() had just handed it out.
+ *
+ * Context: takes the space's lock; calls notifiers; may be called in a read
+ * section.
+ * Return: 0; -ENOENT not reserved; -ENOMEM a notifier is to be told and has to
+ * wait its turn: the ID is still reserved.
+ * Ownership: @data stays the caller's.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_publish_id(struct ioasid_space *space, ioasid_t id,
+			    void *data);
+
+/**
+ * ioasid_space_release_id - give a reserved ID back, unpublished
+ * @space: space
+ * @id:    from ioasid_space_reserve_id()
+ *
+ * Context: as ioasid_space_free(), but calls no notifier.
+ * Return: 0; -ENOENT not reserved.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_release_id(struct ioasid_space *space, ioasid_t id);
 
 /**
  * ioasid_space_free - end the life of an ID
@@ -272,14 +354,49 @@ int ioasid_space_free_handle(struct ioasid_space *space,
 			     ioasid_handle_t handle);
 
 /**
+ * ioasid_space_remove - end the life of an ID and get its private pointer
+ * @space: space
+ * @set:   only if it is owned by this set; NULL: whoever owns it
+ * @id:    ID
+ * @data:  receives the private pointer
+ *
+ * As ioasid_space_free(), in one step: of those that remove at once one gets
+ * the pointer. Readers may hold it for one more grace period.
+ *
+ * Context: as ioasid_space_free().
+ * Return: 0; -ENOENT, -EBUSY as for free; -EACCES another set's. On error
+ * nothing has changed.
+ * Ownership: the pointer is the caller's.
+ * Complexity: as a lookup.
+ */
+int ioasid_space_remove(struct ioasid_space *space,
+			const struct ioasid_set *set, ioasid_t id, void **data);
+
+/**
+ * ioasid_space_free_all - free all IDs of a space
+ * @space: space
+ * @count: receives the number of IDs freed; may be NULL
+ *
+ * Each as by ioasid_space_free(): IDs with references become pending, reserved
+ * ones stay. Beside allocs it frees what it meets. The space can be used on.
+ *
+ * Context: as ioasid_space_free(); the lock is dropped between IDs.
+ * Return: 0.
+ * Complexity: as ioasid_space_for_each() over all IDs.
+ */
+int ioasid_space_free_all(struct ioasid_space *space, uint32_t *count);
+
+/**
  * ioasid_space_free_deferred - free an ID, and call back when readers left
  * @space: space
  * @id:    ID
  * @head:  storage, the domain's until @func is called with it
  * @func:  see ioasid_rcu_defer()
  *
- * @func may free what the private pointer points to. References held by
- * ioasid_space_get() keep the ID from reuse, not @func from being called.
+ * @func may free what the private pointer points to: the grace period begins
+ * when the ID is found no more and every notifier that is told of its end has
+ * returned. References held by ioasid_space_get() keep the ID from reuse, not
+ * @func from being called.
  *
  * Context: takes the space's lock, runs callbacks that are due; may be called
  * in a read section. Waits at the pending limit as ioasid_rcu_defer() does.
@@ -396,6 +513,26 @@ int ioasid_space_for_each(struct ioasid_space *space,
 			  ioasid_t max,
 			  int (*func)(ioasid_t id, void *data, void *arg),
 			  void *arg);
+
+/**
+ * ioasid_space_next - the lowest live ID of a range
+ * @space: space
+ * @set:   only IDs of this set; NULL: all
+ * @min:   lowest ID
+ * @max:   highest ID, inclusive
+ * @id:    receives the ID
+ * @data:  receives the private pointer, which a read section of the caller's
+ *         protects, or its own arrangements; may be NULL
+ *
+ * For loops of one's own: ask again from the ID after.
+ *
+ * Context: takes the space's lock; may be called in a read section.
+ * Return: 0; -ENOENT none; -EINVAL min > max.
+ * Complexity: bitmap, radix and hash a step a level, and the IDs passed over
+ * that are not live or not of @set, 64 at a time under the lock.
+ */
+int ioasid_space_next(struct ioasid_space *space, const struct ioasid_set *set,
+		      ioasid_t min, ioasid_t max, ioasid_t *id, void **data);
 
 /**
  * ioasid_space_trim - give back memory that no ID in use needs

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_SPACE_EXTRA_H
+#define IOASID_SPACE_EXTRA_H
+
+#include "base.h"
+#include "map.h"
+#include "owner.h"
+
+/* What few IDs have: a name, an allocator that gave them. */
+struct extra {
+	ioasid_t id;
+	ioasid_t spid;
+	/* @spid can be found; it is still told afterwards */
+	bool named;
+	struct source *source;
+	/* it is being handed back; its allocator has been called */
+	bool leaving, called;
+	/* the next that is to be handed back */
+	struct extra *next;
+};
+
+/* NULL: it has none. */
+static inline struct extra *ioasid_extra(const struct space *space, ioasid_t id)
+{
+	return ioasid_unlikely(space->extras.count) ?
+		       ioasid_map_find(&space->extras, id) :
+		       NULL;
+}
+
+/* Makes one if need be. */
+int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **extra);
+void ioasid_extra_free(struct space *space, struct extra *extra);
+int ioasid_spid_name(struct space *space, struct set_record *record,
+		     ioasid_t id, ioasid_t spid);
+void ioasid_spid_unname(struct space *space, struct set_record *record,
+			ioasid_t id);
+
+#endif /* IOASID_SPACE_EXTRA_H */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_SPACE_MAP_H
+#define IOASID_SPACE_MAP_H
+
+#include "base.h"
+
+/*
+ * -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers, or
+ * memory does; -ENOMEM.
+ */
+int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
+		      void *value);
+/* NULL: not there */
+void *ioasid_map_find(const struct map *map, uint32_t key);
+/* @readers: there are such without lock */
+void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
+		       bool readers);
+void ioasid_map_destroy(struct map *map);
+/* Bytes of its table, about. */
+size_t ioasid_map_size(const struct map *map);
+
+#endif /* IOASID_SPACE_MAP_H */
