@@ -12,12 +12,17 @@ extern inline uint32_t ioasid_state_generation(ioasid_state_t state);
 extern inline uint32_t ioasid_state_set(ioasid_state_t state);
 extern inline uint32_t ioasid_state_refs(ioasid_state_t state);
 extern inline bool ioasid_state_moved(ioasid_state_t state);
+extern inline bool ioasid_state_reserved(ioasid_state_t state);
+extern inline bool ioasid_state_unused(ioasid_state_t state);
 extern inline uint32_t ioasid_generation_next(uint32_t generation);
 extern inline bool ioasid_generation_turns(uint32_t generation);
 extern inline int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
 				   uint32_t generation, void **data);
 extern inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
 				       uint32_t set);
+extern inline void ioasid_slot_reserve(struct ioasid_slot *slot, uint32_t set);
+extern inline void ioasid_slot_publish_reserved(struct ioasid_slot *slot,
+						void *data);
 extern inline int ioasid_slot_free(struct ioasid_slot *slot, bool close);
 extern inline int ioasid_slot_hide(struct ioasid_slot *slot);
 extern inline void ioasid_slot_vacate(struct ioasid_slot *slot);

@@ -82,28 +82,39 @@ static bool quarantined_within(struct space *space, ioasid_t min, ioasid_t max)
 }
 
 static int claim_lowest(struct space *space, ioasid_t min, ioasid_t max,
-			ioasid_t *id, struct ioasid_slot **slot)
+			ioasid_t *id, struct ioasid_slot **slot, int ret)
 {
 	struct ioasid_store *store = &space->space.store;
-	int ret = store->ops->claim(store, min, max, id, slot);
 
 	if (ioasid_space_may_retry(space, ret))
 		ret = store->ops->claim(store, min, max, id, slot);
 	return ioasid_space_no_memory(space, ret);
 }
 
+int ioasid_claim_again(struct space *space, ioasid_t min, ioasid_t from,
+		       ioasid_t max, ioasid_t *id, struct ioasid_slot **slot,
+		       int ret)
+{
+	struct ioasid_store *store = &space->space.store;
+
+	if (ret)
+		ret = claim_lowest(space, from, max, id, slot, ret);
+	if (ret != -ENOSPC || from == min)
+		return ret;
+	ret = store->ops->claim(store, min, from - 1, id, slot);
+	return claim_lowest(space, min, from - 1, id, slot, ret);
+}
+
 static int claim_from(struct space *space, ioasid_t min, ioasid_t from,
 		      ioasid_t max, ioasid_t *id, struct ioasid_slot **slot)
 {
-	int ret = claim_lowest(space, from, max, id, slot);
+	struct ioasid_store *store = &space->space.store;
+	int ret = store->ops->claim(store, from, max, id, slot);
 
-	if (ret == -ENOSPC && from > min)
-		ret = claim_lowest(space, min, from - 1, id, slot);
-	return ret;
+	return ioasid_claim_again(space, min, from, max, id, slot, ret);
 }
 
-/* There were IDs in quarantine. */
-static int claim_reaping(struct space *space, ioasid_t min, ioasid_t from,
+int ioasid_claim_reaping(struct space *space, ioasid_t min, ioasid_t from,
 			 ioasid_t max, ioasid_t *id, struct ioasid_slot **slot)
 {
 	int ret;
@@ -116,21 +127,8 @@ static int claim_reaping(struct space *space, ioasid_t min, ioasid_t from,
 								       ret;
 }
 
-int ioasid_claim(struct space *space, ioasid_t min, ioasid_t from, ioasid_t max,
-		 ioasid_t *id, struct ioasid_slot **slot)
-{
-	if (ioasid_unlikely(space->stats.quarantined))
-		return claim_reaping(space, min, from, max, id, slot);
-	return claim_from(space, min, from, max, id, slot);
-}
-
-void ioasid_unclaim(struct space *space, ioasid_t id)
-{
-	space->space.store.ops->release(&space->space.store, id);
-}
-
 /* Lest handles from before a restore come to life again. */
-static void raise_generation(const struct space *space,
+void ioasid_raise_generation(const struct space *space,
 			     struct ioasid_slot *slot)
 {
 	uint32_t floor = space->generation_floor;
@@ -143,47 +141,9 @@ static void raise_generation(const struct space *space,
 				     ioasid_state_make(floor, 0, 0, false));
 }
 
-int ioasid_claim_use(struct space *space, struct ioasid_set *set,
-		     struct set_record *record, ioasid_t id,
-		     struct ioasid_slot *slot, void *data, bool reserve)
+void ioasid_quarantine_add(struct space *space, ioasid_t id,
+			   struct ioasid_slot *slot)
 {
-	uint32_t index;
-	int ret = 0;
-
-	if (ioasid_unlikely(set && !record))
-		ret = ioasid_set_make(space, set, NULL, &record);
-	if (ioasid_unlikely(ret)) {
-		ioasid_unclaim(space, id);
-		return ret;
-	}
-	index = record ? record->index : 0;
-	ioasid_charge(space, record);
-	if (ioasid_unlikely(space->generation_floor))
-		raise_generation(space, slot);
-	if (ioasid_unlikely(reserve)) {
-		ioasid_slot_reserve(slot, index);
-		space->stats.unpublished++;
-	} else {
-		ioasid_slot_publish(slot, data, index);
-		space->stats.live++;
-	}
-	return 0;
-}
-
-void ioasid_vacate(struct space *space, ioasid_t id, struct ioasid_slot *slot,
-		   uint32_t set)
-{
-	uint32_t generation =
-		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
-
-	space->generation_latest =
-		ioasid_generation_further(generation, space->generation_latest);
-	ioasid_uncharge(space, ioasid_set_record_at(space, set));
-	if (ioasid_likely(!space->always_quarantine &&
-			  !ioasid_generation_turns(generation))) {
-		space->space.store.ops->release(&space->space.store, id);
-		return;
-	}
 	ioasid_store_release(&slot->private_data,
 			     link_to(space->quarantine.fresh));
 	space->quarantine.fresh = id;

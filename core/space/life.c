@@ -26,9 +26,9 @@ static void count_free(struct space *space, bool pending)
 }
 
 /* The slot is vacant. */
-static void end_vacant(struct space *space, ioasid_t id,
-		       struct ioasid_slot *slot, uint32_t set,
-		       struct extra *extra)
+static IOASID_INLINE void end_vacant(struct space *space, ioasid_t id,
+				     struct ioasid_slot *slot, uint32_t set,
+				     struct extra *extra)
 {
 	if (ioasid_unlikely(extra != NULL))
 		ioasid_extra_free(space, extra);
@@ -170,14 +170,6 @@ static int end_begin(struct space *space, struct update *update, ioasid_t id,
 	return 0;
 }
 
-void ioasid_update_begin(struct space *space, struct update *update)
-{
-	update->own.thread = NULL;
-	update->deferred = NULL;
-	update->hands_back = false;
-	ioasid_space_lock(space);
-}
-
 /* Hands back what this call has queued, or waits until others have. */
 static void hand_back_queued(struct space *space)
 {
@@ -202,39 +194,50 @@ static void tell(struct space *space, struct update *update)
 	}
 }
 
-void ioasid_update_end(struct space *space, struct update *update)
+void ioasid_update_settle(struct space *space, struct update *update)
 {
 	struct ioasid_rcu_head *head;
 
-	if (ioasid_unlikely(update->own.thread != NULL))
-		tell(space, update);
+	tell(space, update);
 	ioasid_space_unlock(space);
-	if (ioasid_unlikely(update->hands_back))
+	if (update->hands_back)
 		hand_back_queued(space);
-	while (ioasid_unlikely((head = update->deferred) != NULL)) {
+	while ((head = update->deferred)) {
 		update->deferred = head->next;
 		ioasid_rcu_defer_admitted(space->space.rcu, head, head->func);
 	}
-	ioasid_rcu_reclaim(space->space.rcu);
 }
 
-/* An ID of the space's own choice. @next: from there on, see alloc_cyclic. */
-static int alloc_own(struct space *space, struct ioasid_set *set, ioasid_t min,
-		     ioasid_t max, void *data, ioasid_t *next, bool reserve,
-		     ioasid_t *id)
+/* What lies outside of the space's own range is cut off. */
+static IOASID_INLINE void cut_off(const struct space *space, ioasid_t *min,
+				  ioasid_t *max)
 {
-	bool cyclic = space->reuse == IOASID_REUSE_CYCLIC;
+	if (*min < space->min)
+		*min = space->min;
+	if (*max > space->max)
+		*max = space->max;
+}
+
+/* An ID of the space's own choice, from @next on or the space's cursor. */
+static IOASID_INLINE int alloc_own(struct space *space, struct ioasid_set *set,
+				   ioasid_t min, ioasid_t max, void *data,
+				   ioasid_t *id, const ioasid_t *next,
+				   bool reserve)
+{
 	struct set_record *record;
 	struct ioasid_slot *slot;
 	ioasid_t from = min;
-	int ret = ioasid_owner_check(space, set, &record);
+	int ret;
 
+	if (ioasid_unlikely(min > max))
+		return -ENOSPC;
 	if (ioasid_unlikely(next != NULL))
 		from = *next;
-	else if (ioasid_unlikely(cyclic))
+	else if (ioasid_unlikely(space->reuse == IOASID_REUSE_CYCLIC))
 		from = space->cursor;
 	if (from < min || from > max)
 		from = min;
+	ret = ioasid_owner_check(space, set, &record);
 	if (!ret)
 		ret = ioasid_claim(space, min, from, max, id, &slot);
 	if (!ret)
@@ -245,59 +248,77 @@ static int alloc_own(struct space *space, struct ioasid_set *set, ioasid_t min,
 	return ret;
 }
 
-/* The same, or of the allocator registered, told to notifiers. */
-static int alloc_locked(struct space *space, struct update *update,
-			struct ioasid_set *set, ioasid_t min, ioasid_t max,
-			void *data, ioasid_t *next, bool reserve, bool sourced,
-			ioasid_t *id)
+static IOASID_INLINE void count_alloc(struct space *space, int ret)
 {
-	bool watched = ioasid_unlikely(ioasid_watched(space));
-	struct event *event = NULL;
-	int ret = 0;
-
-	/* Whoever is to be told may come while an allocator is asked. */
-	if ((watched || sourced) && !reserve)
-		ret = ioasid_event_begin(space, &update->own, INVALID_IOASID,
-					 &event);
-	if (ioasid_unlikely(ret))
-		return ret;
-	if (ioasid_unlikely(sourced))
-		ret = ioasid_source_alloc(space, set, min, max, data, reserve,
-					  id);
+	if (ret)
+		space->stats.alloc_failed++;
 	else
-		ret = alloc_own(space, set, min, max, data, next, reserve, id);
-	if (ioasid_likely(!event))
-		return ret;
-	if (ret || !ioasid_watched(space))
-		ioasid_event_abort(space, event);
-	else
-		ioasid_event_add(space, &update->own, event, IOASID_EVENT_ALLOC,
-				 *id, NULL);
-	return ret;
+		space->stats.allocs++;
 }
 
-/* Locks, callbacks too if an allocator is to be asked: -EDEADLK in one. */
+/* Locks; callbacks too if an allocator is to be asked, which @sourced says. */
 static int alloc_lock(struct space *space, struct update *update, bool *sourced)
 {
 	*sourced = false;
 	ioasid_update_begin(space, update);
 	if (ioasid_source_calling(space))
 		return -EDEADLK;
-	while (ioasid_unlikely(space->sources.line != NULL)) {
+	while (space->sources.line && !*sourced) {
 		ioasid_space_unlock(space);
 		ioasid_callbacks_lock(space);
 		ioasid_space_lock(space);
 		*sourced = space->sources.line != NULL;
-		if (*sourced)
-			break;
-		ioasid_callbacks_unlock(space);
+		if (!*sourced)
+			ioasid_callbacks_unlock(space);
 	}
 	return 0;
 }
 
-static int alloc(struct space *space, struct ioasid_set *set, ioasid_t min,
-		 ioasid_t max, void *data, ioasid_t *next, bool reserve,
-		 ioasid_t *id)
+static void alloc_unlock(struct space *space, struct update *update,
+			 bool sourced)
+{
+	if (sourced) {
+		/* Callbacks may have freed IDs. */
+		update->hands_back = space->sources.queue != NULL;
+		ioasid_space_unlock(space);
+		ioasid_callbacks_unlock(space);
+		ioasid_space_lock(space);
+	}
+	ioasid_update_end(space, update);
+}
+
+static int alloc_told(struct space *space, struct update *update,
+		      struct ioasid_set *set, ioasid_t min, ioasid_t max,
+		      void *data, ioasid_t *id, const ioasid_t *next,
+		      bool reserve, bool sourced)
+{
+	struct event *event = NULL;
+	int ret = 0;
+
+	/* Whoever is to be told may come while an allocator is asked. */
+	if (!reserve && (sourced || ioasid_watched(space)))
+		ret = ioasid_event_begin(space, &update->own, INVALID_IOASID,
+					 &event);
+	if (!ret && sourced)
+		ret = ioasid_source_alloc(space, set, min, max, data, reserve,
+					  id);
+	else if (!ret)
+		ret = alloc_own(space, set, min, max, data, id, next, reserve);
+	if (event && (ret || !ioasid_watched(space)))
+		ioasid_event_abort(space, event);
+	else if (event)
+		ioasid_event_add(space, &update->own, event, IOASID_EVENT_ALLOC,
+				 *id, NULL);
+	return ret;
+}
+
+/*
+ * An alloc with all there can be to it: allocators, notifiers, a cursor of the
+ * caller's, an ID that is only reserved.
+ */
+static int alloc_specially(struct space *space, struct ioasid_set *set,
+			   ioasid_t min, ioasid_t max, void *data, ioasid_t *id,
+			   ioasid_t *next, bool reserve)
 {
 	ioasid_t given = INVALID_IOASID;
 	bool valid = min <= max;
@@ -305,42 +326,49 @@ static int alloc(struct space *space, struct ioasid_set *set, ioasid_t min,
 	bool sourced;
 	int ret;
 
-	if (min < space->min)
-		min = space->min;
-	if (max > space->max)
-		max = space->max;
+	cut_off(space, &min, &max);
 	ret = alloc_lock(space, &update, &sourced);
-	if (ioasid_unlikely(!ret && min > max))
+	if (!ret && min > max)
 		ret = valid ? -ENOSPC : -EINVAL;
 	if (!ret)
-		ret = alloc_locked(space, &update, set, min, max, data, next,
-				   reserve, sourced, &given);
-	if (ret)
-		space->stats.alloc_failed++;
-	else if (ioasid_likely(!reserve))
-		space->stats.allocs++;
-	if (ioasid_unlikely(next && !ret)) {
+		ret = alloc_told(space, &update, set, min, max, data, &given,
+				 next, reserve, sourced);
+	if (ret || !reserve)
+		count_alloc(space, ret);
+	if (!ret && next) {
 		ret = given < *next;
 		*next = given + 1;
 	}
-	if (ioasid_unlikely(sourced)) {
-		/* Callbacks may have freed IDs. */
-		update.hands_back = space->sources.queue != NULL;
-		ioasid_space_unlock(space);
-		ioasid_callbacks_unlock(space);
-		ioasid_space_lock(space);
-	}
-	ioasid_update_end(space, &update);
+	alloc_unlock(space, &update, sourced);
 	if (ret >= 0)
 		*id = given;
 	return ret;
 }
 
-int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
-		       ioasid_t min, ioasid_t max, void *data, ioasid_t *id)
+int ioasid_space_alloc(struct ioasid_space *public_space,
+		       struct ioasid_set *set, ioasid_t min, ioasid_t max,
+		       void *data, ioasid_t *id)
 {
-	return alloc(ioasid_to_space(space), set, min, max, data, NULL, false,
-		     id);
+	struct space *space = ioasid_to_space(public_space);
+	ioasid_t given;
+	int ret;
+
+	ioasid_space_lock(space);
+	if (ioasid_unlikely(min > max || space->sources.line ||
+			    ioasid_source_calling(space) ||
+			    ioasid_watched(space))) {
+		ioasid_space_unlock(space);
+		return alloc_specially(space, set, min, max, data, id, NULL,
+				       false);
+	}
+	cut_off(space, &min, &max);
+	ret = alloc_own(space, set, min, max, data, &given, NULL, false);
+	count_alloc(space, ret);
+	ioasid_space_unlock(space);
+	ioasid_rcu_reclaim(public_space->rcu);
+	if (!ret)
+		*id = given;
+	return ret;
 }
 
 int ioasid_space_alloc_cyclic(struct ioasid_space *space,
@@ -348,15 +376,15 @@ int ioasid_space_alloc_cyclic(struct ioasid_space *space,
 			      ioasid_t max, void *data, ioasid_t *next,
 			      ioasid_t *id)
 {
-	return alloc(ioasid_to_space(space), set, min, max, data, next, false,
-		     id);
+	return alloc_specially(ioasid_to_space(space), set, min, max, data, id,
+			       next, false);
 }
 
 int ioasid_space_reserve_id(struct ioasid_space *space, struct ioasid_set *set,
 			    ioasid_t min, ioasid_t max, ioasid_t *id)
 {
-	return alloc(ioasid_to_space(space), set, min, max, NULL, NULL, true,
-		     id);
+	return alloc_specially(ioasid_to_space(space), set, min, max, NULL, id,
+			       NULL, true);
 }
 
 static int publish(struct space *space, struct update *update, ioasid_t id,
@@ -423,9 +451,9 @@ int ioasid_space_release_id(struct ioasid_space *public_space, ioasid_t id)
 }
 
 /* Of that set and generation, or any. */
-static int end_use(struct space *space, struct update *update, ioasid_t id,
-		   uint32_t set, uint32_t generation, void **data,
-		   struct ioasid_rcu_head *deferred)
+static IOASID_INLINE int end_use(struct space *space, struct update *update,
+				 ioasid_t id, uint32_t set, uint32_t generation,
+				 void **data, struct ioasid_rcu_head *deferred)
 {
 	struct ioasid_slot *slot = ioasid_locked_slot(space, id);
 	ioasid_state_t state;

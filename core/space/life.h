@@ -15,9 +15,28 @@ struct update {
 	bool hands_back;
 };
 
+/* Unlocks, and does what is left to do. */
+void ioasid_update_settle(struct space *space, struct update *update);
+
 /* Without lock, which is held between the two. */
-void ioasid_update_begin(struct space *space, struct update *update);
-void ioasid_update_end(struct space *space, struct update *update);
+static inline void ioasid_update_begin(struct space *space,
+				       struct update *update)
+{
+	update->own.thread = NULL;
+	update->deferred = NULL;
+	update->hands_back = false;
+	ioasid_space_lock(space);
+}
+
+static inline void ioasid_update_end(struct space *space, struct update *update)
+{
+	if (ioasid_unlikely(update->own.thread || update->deferred ||
+			    update->hands_back))
+		ioasid_update_settle(space, update);
+	else
+		ioasid_space_unlock(space);
+	ioasid_rcu_reclaim(space->space.rcu);
+}
 
 /* With callbacks and space locked: hands back all that waits for it. */
 void ioasid_hand_back(struct space *space);

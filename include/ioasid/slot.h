@@ -257,11 +257,9 @@ inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
 	ioasid_state_t next;
 
 	do {
-		if (ioasid_state_unused(state))
-			return -ENOENT;
-		if (!(state & IOASID_STATE_LIVE) ||
-		    !(state & IOASID_STATE_REFS))
-			return -EBUSY;
+		if (ioasid_unlikely(!(state & IOASID_STATE_LIVE) ||
+				    !(state & IOASID_STATE_REFS)))
+			return ioasid_state_unused(state) ? -ENOENT : -EBUSY;
 		next = state - IOASID_STATE_REF;
 		if (next & IOASID_STATE_REFS)
 			next &= ~IOASID_STATE_LIVE;
@@ -285,11 +283,9 @@ inline int ioasid_slot_hide(struct ioasid_slot *slot)
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 
 	do {
-		if (ioasid_state_unused(state))
-			return -ENOENT;
-		if (!(state & IOASID_STATE_LIVE) ||
-		    !(state & IOASID_STATE_REFS))
-			return -EBUSY;
+		if (ioasid_unlikely(!(state & IOASID_STATE_LIVE) ||
+				    !(state & IOASID_STATE_REFS)))
+			return ioasid_state_unused(state) ? -ENOENT : -EBUSY;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state,
 				     state & ~IOASID_STATE_LIVE));
 	return 0;
