@@ -283,7 +283,8 @@ int ioasid_space_alloc_cyclic(struct ioasid_space *space,
  * and no notifier is told, until ioasid_space_publish_id(). A snapshot leaves it
  * out.
  *
- * Context: as ioasid_space_alloc(), but calls no notifier.
+ * Context: takes the space's lock; may be called in a read section. With an
+ * allocator registered, waits for its calls on other threads and makes one.
  * Return: as for ioasid_space_alloc().
  * Ownership: the ID is the caller's, to publish or to release.
  * Complexity: as for ioasid_space_alloc().
@@ -314,7 +315,8 @@ int ioasid_space_publish_id(struct ioasid_space *space, ioasid_t id,
  * @space: space
  * @id:    from ioasid_space_reserve_id()
  *
- * Context: as ioasid_space_free(), but calls no notifier.
+ * Context: takes the space's lock; may be called in a read section. For an ID
+ * of an allocator, waits for its calls on other threads and makes one.
  * Return: 0; -ENOENT not reserved.
  * Complexity: as a lookup.
  */
@@ -378,9 +380,10 @@ int ioasid_space_remove(struct ioasid_space *space,
  * @count: receives the number of IDs freed; may be NULL
  *
  * Each as by ioasid_space_free(): IDs with references become pending, reserved
- * ones stay. Beside allocs it frees what it meets. The space can be used on.
+ * ones stay. The lock is dropped between IDs: beside allocs it frees what it
+ * meets. The space can be used on.
  *
- * Context: as ioasid_space_free(); the lock is dropped between IDs.
+ * Context: as ioasid_space_free().
  * Return: 0.
  * Complexity: as ioasid_space_for_each() over all IDs.
  */
