@@ -241,6 +241,8 @@ void ioasid_space_dump(struct ioasid_space *public_space,
 {
 	struct space *space = ioasid_to_space(public_space);
 	const struct sink sink = { space, print, arg };
+	/* The thread may not end with its place in a list noted. */
+	int cancel = ioasid_cancel_disable();
 	struct walk walk;
 	size_t count;
 
@@ -253,5 +255,5 @@ void ioasid_space_dump(struct ioasid_space *public_space,
 	while ((count = ioasid_walk_next(space, &walk)))
 		for (size_t i = 0; i < count; i++)
 			dump_id(&sink, walk.ids[i]);
-	ioasid_space_unlock(space);
+	ioasid_space_unlock(space);	ioasid_cancel_restore(cancel);
 }

@@ -616,7 +616,8 @@ bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
  * ioasid_space_dump - describe a space in words, for people
  * @space: space
  * @print: called with each line, without its end, outside of the space's lock;
- *         may call anything that does not wait
+ *         may call anything that does not wait, and must return; the thread
+ *         cannot be cancelled there
  * @arg:   last argument of @print
  *
  * The space, its sets, allocators and notifiers, then its IDs, ascending, with
