@@ -229,10 +229,12 @@ static void allocators(struct fixture *fixture)
 	give(fixture, NULL, 6);
 	assert_int_equal(ioasid_space_free(fixture->space, 6), 0);
 	text = dump(fixture);
-	assert_int_equal(
-		LINES(text, number(word, "allocator ", &ops[0]), "users 1"), 1);
-	assert_int_equal(
-		LINES(text, number(word, "allocator ", &ops[1]), "users 0"), 1);
+	assert_int_equal(LINES(text, number(word, "allocator ", &ops[0]),
+			       "functions 1"),
+			 1);
+	assert_int_equal(LINES(text, number(word, "allocator ", &ops[1]),
+			       "functions 1"),
+			 1);
 	assert_int_equal(LINES(text, "5", "live", "allocator"), 1);
 	assert_int_equal(LINES(text, "allocators 2"), 1);
 	assert_int_equal(LINES(text, "0..99", "quarantine"), 1);

@@ -43,19 +43,18 @@ struct sets {
 
 /* See source.h. */
 struct sources {
-	/*
-	 * in the order of their turn; unregistered with IDs in use; IDs that
-	 * came from one
-	 */
-	struct source *line, *kept;
+	/* in the order of their turn; the number of the last registered */
+	struct allocator *line;
+	uint64_t last;
+	/* those whose last allocator was unregistered with IDs in use */
+	struct source *kept;
+	/* IDs that came from an allocator */
 	uint32_t ids;
 	struct extra *queue, **queue_tail;
 	/* held while an allocator is called, and by which thread */
 	struct ioasid_lock lock;
 	ioasid_atomic_ptr thread;
 	int cancel;
-	/* the allocator that an ID is being handed back to */
-	struct source *calling;
 	/* an ID is being asked for, charged to that record */
 	bool asking;
 	struct set_record *asking_record;

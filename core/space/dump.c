@@ -155,13 +155,13 @@ static void dump_sets(const struct sink *sink)
 }
 
 /* The allocator at that place in the line, or NULL. */
-static struct source *source_at(const struct space *space, uint32_t place)
+static struct allocator *allocator_at(const struct space *space, uint32_t place)
 {
-	struct source *source = space->sources.line;
+	struct allocator *allocator = space->sources.line;
 
-	while (place-- && source)
-		source = source->next;
-	return source;
+	while (place-- && allocator)
+		allocator = allocator->next;
+	return allocator;
 }
 
 /* The line may change under a line of text: then its place is counted. */
@@ -169,16 +169,17 @@ static void dump_allocators(const struct sink *sink)
 {
 	struct space *space = sink->space;
 	struct line line = { .length = 0 };
-	struct source *source = space->sources.line, *next;
+	struct allocator *allocator = space->sources.line, *next;
 
-	for (uint32_t place = 1; source; place++, source = next) {
-		ioasid_source_pin(source);
-		add_pointer(&line, "  allocator ", source->ops);
-		add_count(&line, " users ", source->users - 1);
+	for (uint32_t place = 1; allocator; place++, allocator = next) {
+		ioasid_allocator_pin(allocator);
+		add_pointer(&line, "  allocator ", allocator->ops);
+		add_count(&line, " ids of its functions ",
+			  allocator->source->ids);
 		emit(sink, &line);
-		next = source->registered ? source->next :
-					    source_at(space, place);
-		ioasid_source_unpin(space, source);
+		next = allocator->source ? allocator->next :
+					   allocator_at(space, place);
+		ioasid_allocator_unpin(space, allocator);
 	}
 }
 
@@ -255,5 +256,6 @@ void ioasid_space_dump(struct ioasid_space *public_space,
 	while ((count = ioasid_walk_next(space, &walk)))
 		for (size_t i = 0; i < count; i++)
 			dump_id(&sink, walk.ids[i]);
-	ioasid_space_unlock(space);	ioasid_cancel_restore(cancel);
+	ioasid_space_unlock(space);
+	ioasid_cancel_restore(cancel);
 }

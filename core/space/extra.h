@@ -12,7 +12,9 @@ struct extra {
 	ioasid_t spid;
 	/* @spid can be found; it is still told afterwards */
 	bool named;
+	/* the allocator that gave it, by number */
 	struct source *source;
+	uint64_t giver;
 	/* it is being handed back; its allocator has been called */
 	bool leaving, called;
 	/* the next that is to be handed back */

@@ -52,12 +52,11 @@ static void end_handed_back(struct space *space, struct extra *extra)
 
 void ioasid_hand_back(struct space *space)
 {
-	struct source *source;
 	struct extra *extra;
 
-	while ((extra = ioasid_source_hand_back(space, &source))) {
+	while ((extra = ioasid_source_hand_back(space))) {
 		end_handed_back(space, extra);
-		ioasid_source_handed_back(space, source);
+		ioasid_source_handed_back(space);
 	}
 }
 

@@ -455,7 +455,7 @@ static int place_extra(struct restore *restore, const unsigned char *from)
 		ret = ioasid_extra_make(space, id, &extra);
 		if (ret)
 			return ret;
-		ioasid_source_adopt(space, extra);
+		ioasid_source_adopt(space, extra, space->sources.line);
 	}
 	if (spid == INVALID_IOASID)
 		return 0;

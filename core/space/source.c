@@ -61,68 +61,78 @@ static bool same_functions(const struct ioasid_allocator_ops *a,
 	return a->alloc == b->alloc && a->free == b->free;
 }
 
-/* The next of the same functions in line after @source, or NULL. */
-static struct source *next_sharer(const struct source *source,
-				  const struct ioasid_allocator_ops *ops)
+/* The next that shares @source, from @allocator on, or NULL. */
+static struct allocator *next_sharer(struct allocator *allocator,
+				     const struct source *source)
 {
-	struct source *next = source->next;
-
-	while (next && !same_functions(next->ops, ops))
-		next = next->next;
-	return next;
+	while (allocator && allocator->source != source)
+		allocator = allocator->next;
+	return allocator;
 }
 
 /* Where the one of @ops is, or the end of the line. */
-static struct source **find_source(struct source **link,
-				   const struct ioasid_allocator_ops *ops)
+static struct allocator **find_allocator(struct space *space,
+					 const struct ioasid_allocator_ops *ops)
 {
+	struct allocator **link = &space->sources.line;
+
 	while (*link && (*link)->ops != ops)
 		link = &(*link)->next;
 	return link;
 }
 
+/* Where the source is that is kept for @ops alone, or the end of the list. */
+static struct source **find_kept(struct space *space,
+				 const struct ioasid_allocator_ops *ops)
+{
+	struct source **link = &space->sources.kept;
+
+	while (*link && (*link)->kept != ops)
+		link = &(*link)->next;
+	return link;
+}
+
+/* If nothing needs it any more. */
 static void source_free(struct space *space, struct source *source)
 {
-	if (!source->users && !source->dumps)
+	if (!source->allocators && !source->ids && !source->kept)
 		ioasid_space_memory_free(space, source, sizeof(*source));
 }
 
-static void source_drop(struct space *space, struct source *source)
+static void allocator_free(struct space *space, struct allocator *allocator)
 {
-	struct source *heir;
-
-	while (source && !--source->users) {
-		heir = source->heir;
-		source_free(space, source);
-		source = heir;
-	}
+	if (!allocator->source && !allocator->dumps)
+		ioasid_space_memory_free(space, allocator, sizeof(*allocator));
 }
 
-void ioasid_source_unpin(struct space *space, struct source *source)
+void ioasid_allocator_unpin(struct space *space, struct allocator *allocator)
 {
-	source->dumps--;
-	source_free(space, source);
+	allocator->dumps--;
+	allocator_free(space, allocator);
 }
 
-/* Who takes back what @source gave. */
-static struct source *heir_of(struct source *source)
+/* Who takes the ID back: who gave it, if that is still there. */
+static const struct ioasid_allocator_ops *taker(const struct space *space,
+						const struct extra *extra)
 {
-	while (source->heir)
-		source = source->heir;
-	return source;
+	struct allocator *first =
+		next_sharer(space->sources.line, extra->source);
+	struct allocator *allocator = first;
+
+	while (allocator && allocator->number != extra->giver)
+		allocator = next_sharer(allocator->next, extra->source);
+	if (allocator)
+		return allocator->ops;
+	return first ? first->ops : extra->source->kept;
 }
 
-static void adopt(struct space *space, struct extra *extra,
-		  struct source *source)
+void ioasid_source_adopt(struct space *space, struct extra *extra,
+			 const struct allocator *allocator)
 {
-	extra->source = source;
-	source->users++;
+	extra->source = allocator->source;
+	extra->giver = allocator->number;
+	extra->source->ids++;
 	space->sources.ids++;
-}
-
-void ioasid_source_adopt(struct space *space, struct extra *extra)
-{
-	adopt(space, extra, space->sources.line);
 }
 
 void ioasid_source_leave(struct space *space, struct extra *extra)
@@ -131,7 +141,8 @@ void ioasid_source_leave(struct space *space, struct extra *extra)
 
 	extra->source = NULL;
 	space->sources.ids--;
-	source_drop(space, source);
+	source->ids--;
+	source_free(space, source);
 }
 
 static void queue_init(struct sources *sources)
@@ -170,49 +181,51 @@ static void call_release(struct space *space, struct ioasid_allocator_ops *ops)
 	ioasid_space_lock(space);
 }
 
-struct extra *ioasid_source_hand_back(struct space *space,
-				      struct source **source)
+struct extra *ioasid_source_hand_back(struct space *space)
 {
 	struct extra *extra = dequeue(&space->sources);
 
 	if (!extra)
 		return NULL;
-	*source = heir_of(extra->source);
 	extra->called = true;
-	/* It is not the only one that points there. */
-	(*source)->users++;
-	space->sources.calling = *source;
-	call_free(space, (*source)->ops, extra->id);
-	space->sources.calling = NULL;
+	call_free(space, taker(space, extra), extra->id);
 	return extra;
 }
 
-void ioasid_source_handed_back(struct space *space, struct source *source)
+void ioasid_source_handed_back(struct space *space)
 {
-	struct ioasid_allocator_ops *ops = source->ops;
-	bool last = !source->registered && source->users == 1;
+	struct source **link = &space->sources.kept, *source;
+	struct ioasid_allocator_ops *ops;
 
-	if (last)
-		*find_source(&space->sources.kept, ops) = source->next;
-	source_drop(space, source);
-	if (last && ops->release)
+	while (*link && (*link)->ids)
+		link = &(*link)->next;
+	source = *link;
+	if (!source)
+		return;
+	*link = source->next;
+	ops = source->kept;
+	source->kept = NULL;
+	source_free(space, source);
+	if (ops->release)
 		call_release(space, ops);
 }
 
 /* Callbacks locked. An ID and who gave it. */
 static int ask(struct space *space, ioasid_t min, ioasid_t max, ioasid_t *id,
-	       struct source **source)
+	       struct allocator **giver)
 {
-	const struct ioasid_allocator_ops *ops = space->sources.line->ops;
+	struct allocator *allocator = space->sources.line;
+	const struct source *source = allocator->source;
 
 	*id = INVALID_IOASID;
-	for (*source = space->sources.line; *source;
-	     *source = next_sharer(*source, ops)) {
-		*id = call_alloc(space, (*source)->ops, min, max);
+	while (allocator) {
+		*id = call_alloc(space, allocator->ops, min, max);
 		if (*id != INVALID_IOASID)
 			break;
+		allocator = next_sharer(allocator->next, source);
 	}
-	if (!*source)
+	*giver = allocator;
+	if (!allocator)
 		return -ENOSPC;
 	return *id < min || *id > max ? -ERANGE : 0;
 }
@@ -258,7 +271,7 @@ int ioasid_source_alloc(struct space *space, struct ioasid_set *set,
 			ioasid_t *id)
 {
 	struct set_record *record;
-	struct source *source;
+	struct allocator *giver;
 	ioasid_t asked;
 	struct extra *extra;
 	int ret = ioasid_owner_check(space, set, &record);
@@ -269,126 +282,120 @@ int ioasid_source_alloc(struct space *space, struct ioasid_set *set,
 	space->sources.asking = true;
 	space->sources.asking_record = record;
 	ioasid_charge(space, record);
-	ret = ask(space, min, max, &asked, &source);
+	ret = ask(space, min, max, &asked, &giver);
 	ioasid_uncharge(space, record);
 	space->sources.asking = false;
 	space->sources.asking_record = NULL;
 	if (!ret)
 		ret = take(space, set, asked, data, reserve, &extra);
 	if (!ret) {
-		adopt(space, extra, source);
+		ioasid_source_adopt(space, extra, giver);
 		*id = asked;
-	} else if (source && !in_use(space, asked)) {
-		call_free(space, source->ops, asked);
+	} else if (giver && !in_use(space, asked)) {
+		call_free(space, giver->ops, asked);
 	}
 	return ret;
+}
+
+/* That of the allocators with the same functions, or a new one, or NULL. */
+static struct source *find_source(struct space *space,
+				  const struct ioasid_allocator_ops *ops)
+{
+	struct allocator *allocator = space->sources.line;
+	struct source *source;
+
+	while (allocator && !same_functions(allocator->ops, ops))
+		allocator = allocator->next;
+	if (allocator)
+		return allocator->source;
+	source = ioasid_space_memory(space, sizeof(*source));
+	if (source)
+		memset(source, 0, sizeof(*source));
+	return source;
 }
 
 int ioasid_source_register(struct space *space,
 			   struct ioasid_allocator_ops *ops)
 {
-	struct source **link = find_source(&space->sources.line, ops);
+	struct allocator **link = find_allocator(space, ops), *allocator;
 	struct ioasid_stats *stats = &space->stats;
 	struct source *source;
 
-	if (*link || *find_source(&space->sources.kept, ops))
+	if (*link || *find_kept(space, ops))
 		return -EEXIST;
 	if (!space->sources.line &&
 	    stats->live + stats->pending + stats->unpublished >
 		    space->sources.ids)
 		return -EAGAIN;
-	source = ioasid_space_memory(space, sizeof(*source));
-	if (!source)
+	allocator = ioasid_space_memory(space, sizeof(*allocator));
+	if (!allocator)
 		return -ENOMEM;
-	memset(source, 0, sizeof(*source));
-	source->ops = ops;
-	source->registered = true;
-	source->users = 1;
-	*link = source;
+	source = find_source(space, ops);
+	if (!source) {
+		ioasid_space_memory_free(space, allocator, sizeof(*allocator));
+		return -ENOMEM;
+	}
+	source->allocators++;
+	*allocator = (struct allocator){
+		.ops = ops,
+		.source = source,
+		.number = ++space->sources.last,
+	};
+	*link = allocator;
 	stats->allocators++;
 	return 0;
 }
 
-/* The first of those with the same functions but for @source, or NULL. */
-static struct source *first_sharer(const struct space *space,
-				   const struct source *source)
-{
-	struct source *sharer = space->sources.line;
-
-	while (sharer &&
-	       (sharer == source || !same_functions(sharer->ops, source->ops)))
-		sharer = sharer->next;
-	return sharer;
-}
-
-/* @heir takes the place of @source in the line, if that is before its own. */
-static void inherit_place(struct space *space, struct source *source,
-			  struct source *heir)
-{
-	struct source **link = find_source(&space->sources.line, source->ops);
-	struct source **own = find_source(link, heir->ops);
-
-	if (!*own) {
-		*link = source->next;
-		return;
-	}
-	*own = heir->next;
-	heir->next = source->next;
-	*link = heir;
-}
-
 /*
- * @heir takes over the IDs of @source, which no longer is. Without IDs of its
- * own it does so under the other's record: those left behind are no more than
- * there are IDs.
+ * Takes the one at @link out of the line. The first of those that share its
+ * source, which takes its IDs over, comes up to its place.
  */
-static void inherit(struct space *space, struct source *source,
-		    struct source *heir)
+static void leave_line(struct space *space, struct allocator **link)
 {
-	struct ioasid_allocator_ops *ops;
+	struct allocator *leaving = *link, *heir, **heirs;
 
-	inherit_place(space, source, heir);
-	if (source->users > 1 && heir->users == 1) {
-		ops = heir->ops;
-		*find_source(&space->sources.line, ops) = source;
-		source->next = heir->next;
-		source->ops = ops;
-		source_drop(space, heir);
+	*link = leaving->next;
+	if (next_sharer(space->sources.line, leaving->source) !=
+	    next_sharer(leaving->next, leaving->source))
 		return;
-	}
-	source->registered = false;
-	source->heir = heir;
-	heir->users++;
-	source_drop(space, source);
+	for (heirs = link; *heirs; heirs = &(*heirs)->next)
+		if ((*heirs)->source == leaving->source)
+			break;
+	heir = *heirs;
+	if (!heir)
+		return;
+	*heirs = heir->next;
+	heir->next = *link;
+	*link = heir;
 }
 
 int ioasid_source_unregister(struct space *space,
 			     struct ioasid_allocator_ops *ops,
 			     enum ioasid_unregister mode)
 {
-	struct source **link = find_source(&space->sources.line, ops);
-	struct source *source = *link, *heir;
-	bool idle;
+	struct allocator **link = find_allocator(space, ops);
+	struct allocator *allocator = *link;
+	struct source *source;
+	bool keep;
 
-	if (!source)
+	if (!allocator)
 		return -ENOENT;
-	heir = first_sharer(space, source);
-	idle = source->users == 1;
-	if (!heir && !idle && mode == IOASID_UNREGISTER_IDLE)
+	source = allocator->source;
+	keep = source->allocators == 1 && source->ids;
+	if (keep && mode == IOASID_UNREGISTER_IDLE)
 		return -EBUSY;
+	leave_line(space, link);
 	space->stats.allocators--;
-	if (heir) {
-		inherit(space, source, heir);
-		return 0;
-	}
-	*link = source->next;
-	source->registered = false;
-	if (!idle) {
+	source->allocators--;
+	if (keep) {
+		source->kept = ops;
 		source->next = space->sources.kept;
 		space->sources.kept = source;
 	}
-	source_drop(space, source);
-	return !idle;
+	source_free(space, source);
+	allocator->source = NULL;
+	allocator_free(space, allocator);
+	return keep;
 }
 
 void ioasid_sources_init(struct space *space)
@@ -399,6 +406,7 @@ void ioasid_sources_init(struct space *space)
 
 void ioasid_sources_destroy(struct space *space)
 {
+	struct allocator *allocator;
 	struct source *source;
 	struct extra *extra;
 	struct walk walk;
@@ -412,22 +420,29 @@ void ioasid_sources_destroy(struct space *space)
 				extra = ioasid_extra(space, walk.ids[i]);
 				if (!extra)
 					continue;
-				source = extra->source;
 				/* In a child of fork, before it already. */
-				if (source && !extra->called) {
-					call_free(space, heir_of(source)->ops,
+				if (extra->source && !extra->called) {
+					call_free(space, taker(space, extra),
 						  extra->id);
 					/* This walk meets what that freed. */
 					queue_init(&space->sources);
 				}
-				if (source)
+				if (extra->source)
 					ioasid_source_leave(space, extra);
 				ioasid_extra_free(space, extra);
 			}
 	}
-	while ((source = space->sources.line)) {
-		space->sources.line = source->next;
-		source_drop(space, source);
+	while ((allocator = space->sources.line)) {
+		space->sources.line = allocator->next;
+		allocator->source->allocators--;
+		source_free(space, allocator->source);
+		allocator->source = NULL;
+		allocator_free(space, allocator);
+	}
+	while ((source = space->sources.kept)) {
+		space->sources.kept = source->next;
+		source->kept = NULL;
+		source_free(space, source);
 	}
 	ioasid_map_destroy(&space->extras);
 }
@@ -439,10 +454,6 @@ void ioasid_sources_fork_child(struct space *space)
 		return;
 	ioasid_lock_init(&space->sources.lock);
 	ioasid_store_relaxed(&space->sources.thread, NULL);
-	/* The ID still points there. */
-	if (space->sources.calling)
-		space->sources.calling->users--;
-	space->sources.calling = NULL;
 	if (space->sources.asking)
 		ioasid_uncharge(space, space->sources.asking_record);
 	space->sources.asking = false;

@@ -12,15 +12,25 @@
  * under a lock of its own, which is taken before the space's.
  */
 
-/* An allocator; stands for it after it was unregistered with IDs in use. */
+/*
+ * What allocators with the same functions hand out from; IDs point here, so
+ * that one that leaves takes no walk over them.
+ */
 struct source {
-	struct ioasid_allocator_ops *ops;
+	uint32_t allocators, ids;
+	/* the last of them, unregistered with IDs in use */
+	struct ioasid_allocator_ops *kept;
 	struct source *next;
-	/* unregistered: who takes the IDs over, or NULL: it does itself */
-	struct source *heir;
-	bool registered;
-	/* extras and sources that point here; dumps that are at it */
-	uint32_t users, dumps;
+};
+
+struct allocator {
+	struct ioasid_allocator_ops *ops;
+	/* NULL: unregistered */
+	struct source *source;
+	struct allocator *next;
+	uint64_t number;
+	/* dumps that are at it */
+	uint32_t dumps;
 };
 
 static inline bool ioasid_source_calling(const struct space *space)
@@ -46,23 +56,24 @@ int ioasid_source_alloc(struct space *space, struct ioasid_set *set,
 void ioasid_source_queue(struct space *space, struct extra *extra);
 /*
  * With callbacks locked: hands back the next in the queue, NULL if it is empty.
- * The ID is then to be vacated, and after that the allocator to be told of.
+ * The ID is then to be vacated, and after that an allocator released whose last
+ * it was.
  */
-struct extra *ioasid_source_hand_back(struct space *space,
-				      struct source **source);
-void ioasid_source_handed_back(struct space *space, struct source *source);
+struct extra *ioasid_source_hand_back(struct space *space);
+void ioasid_source_handed_back(struct space *space);
 
-/* For a restored ID, and back. */
-void ioasid_source_adopt(struct space *space, struct extra *extra);
+/* @allocator gave the ID; and back. */
+void ioasid_source_adopt(struct space *space, struct extra *extra,
+			 const struct allocator *allocator);
 void ioasid_source_leave(struct space *space, struct extra *extra);
 
-/* A dump is at @source, so that it is there to go on from. */
-static inline void ioasid_source_pin(struct source *source)
+/* A dump is at @allocator, so that it is there to go on from. */
+static inline void ioasid_allocator_pin(struct allocator *allocator)
 {
-	source->dumps++;
+	allocator->dumps++;
 }
 
-void ioasid_source_unpin(struct space *space, struct source *source);
+void ioasid_allocator_unpin(struct space *space, struct allocator *allocator);
 
 /* As the public functions; to unregister, callbacks are locked. */
 int ioasid_source_register(struct space *space,
