@@ -14,7 +14,9 @@ SAMPLE = 32
 
 LOOKUP = re.compile(r"lookup/(?P<impl>\w+)/(?P<pattern>chain|stream|miss|scatter)"
                     r"/ids:(?P<ids>\d+)/writers:(?P<writers>[01])$")
-CHURN = re.compile(r"churn/(?P<impl>\w+)/ids:(?P<ids>\d+)$")
+CHURN = re.compile(r"churn/(?P<impl>\w+)"
+                   r"/(?P<pattern>pair|batch200|batch2000|range|scatter|fill)"
+                   r"/ids:(?P<ids>\d+)$")
 REPLAY = re.compile(r"replay/(?P<impl>\w+)/(?P<trace>[\w.-]+)$")
 
 SECTION = re.compile(r"section/(?P<impl>\w+)/(?P<flavour>qsbr|epoch|fence)"
@@ -25,15 +27,18 @@ SYNCHRONIZE = re.compile(r"synchronize/(?P<impl>\w+)"
 NAMES = (LOOKUP, CHURN, REPLAY, SECTION, SYNCHRONIZE)
 
 # Nanoseconds: of one lookup, pair, operation or wait, or added to a lookup by
-# a read section; percentiles are per sample.
+# a read section; percentiles are per sample. cut_short: it would have taken
+# minutes, and the time is a lower bound.
 Figure = collections.namedtuple(
-    "Figure", "ns low high p50 p999 pairs_per_s count")
+    "Figure", "ns low high p50 p999 pairs_per_s count cut_short")
 
 # Waits of one kind by implementation, as WAITS names them.
 Wait = collections.namedtuple("Wait", "state threads callers ns")
 
-# met: True, False, or None if something it needs was not measured.
-Bar = collections.namedtuple("Bar", "what against size value unit sense limit met")
+# met: True, False, or None if something it needs was not measured. size is a
+# number of IDs, or None. kind says whose reason it is if it is missed.
+Bar = collections.namedtuple(
+    "Bar", "kind what against size value unit sense limit met")
 
 
 class BadResult(Exception):
@@ -42,7 +47,7 @@ class BadResult(Exception):
 
 def shared_name(run_name):
     """The name without the suffixes Google Benchmark adds."""
-    return re.sub(r"/(real_time|min_time:[\d.]+|repeats:\d+)", "", run_name)
+    return re.sub(r"/(real_time|manual_time|min_time:[\d.]+|repeats:\d+)", "", run_name)
 
 
 def of_interest(name, entry):
@@ -59,6 +64,8 @@ def of_interest(name, entry):
         return entry["real_time"]
     locking = (name.split("/")[1] in LOCKING and
                name.endswith("writers:1"))
+    if CHURN.match(name):
+        return entry["real_time"]
     return entry["real_time" if locking else "cpu_time"]
 
 
@@ -92,7 +99,8 @@ def figures(documents):
             p50=median("p50_of_%d_ns" % SAMPLE),
             p999=median("p99.9_of_%d_ns" % SAMPLE),
             pairs_per_s=median("writer_pairs_per_s"),
-            count=len(times))
+            count=len(times),
+            cut_short=any("cut_short_at" in e for e in entries))
     return result
 
 
@@ -139,7 +147,7 @@ STORES = ("bitmap", "radix", "hash")
 
 # What is shown of what sections add; that of qsbr is the method's own.
 ADDED = (("epoch", "chain"), ("epoch", "find"), ("epoch", "stream"),
-         ("qsbr", "chain"))
+         ("fence", "chain"), ("qsbr", "chain"))
 
 # Ours, and whom of theirs its time is divided by.
 WAITS = {"epoch": ("urcu_memb", "urcu_bp"), "fence": (), "qsbr": ("urcu_qsbr",),
@@ -174,20 +182,54 @@ def wait_value(wait, impl, peer):
     return wait.ns[impl] / wait.ns[peer] if peer else wait.ns[impl]
 
 
-def churn(impl, ids):
-    return "churn/%s/ids:%d" % (impl, ids)
+PATTERNS = ("pair", "batch200", "batch2000", "range", "scatter", "fill")
+
+
+def churn(impl, pattern, ids):
+    return "churn/%s/%s/ids:%d" % (impl, pattern, ids)
+
+
+def traces(found):
+    return sorted({m["trace"] for m in map(REPLAY.match, found) if m})
+
+
+def off(bar):
+    """How many times its limit a figure is from it; at most 1 meets it."""
+    if bar.value is None:
+        return None
+    if bar.sense == "<=":
+        return bar.value / bar.limit
+    return bar.limit / bar.value if bar.value > 0 else float("inf")
+
+
+def worst_first(bars):
+    """[[Bar]], a list for each figure; what misses by most comes first, what
+    was not measured before what meets."""
+    groups = collections.defaultdict(list)
+    for bar in bars:
+        groups[bar.what, bar.against].append(bar)
+
+    def rank(group):
+        missed = [off(b) for b in group if b.met is False]
+        unknown = any(b.met is None for b in group)
+        # Nearest to its limit first among those that meet it.
+        return (0 if missed else 1 if unknown else 2,
+                -max(missed or [off(b) for b in group if b.met] or [0]))
+
+    return sorted(groups.values(), key=rank)
 
 
 def bars(found, memory_found):
     """The bars, judged by these figures alone."""
     result = []
 
-    def bar(what, against, size, unit, sense, limit, compute, *needed):
+    def bar(kind, what, against, size, unit, sense, limit, compute, *needed):
         value = met = None
         if all(n is not None for n in needed):
             value = compute(*needed)
             met = value <= limit if sense == "<=" else value >= limit
-        result.append(Bar(what, against, size, value, unit, sense, limit, met))
+        result.append(Bar(kind, what, against, size, value, unit, sense, limit,
+                          met))
 
     def ns(name):
         return found[name].ns if name in found else None
@@ -198,41 +240,75 @@ def bars(found, memory_found):
     def over(a, b):
         return a / b
 
-    for impl, limit in (("bitmap", 1.25), ("radix", 2.0)):
-        for ids in SIZES:
-            bar(impl + " lookup, chain", "raw_array", ids, "x as long", "<=",
-                limit, over, ns(lookup(impl, "chain", ids)),
+    # Trees have nothing to win over an array that is in no cache either.
+    for impl, limits in (("bitmap", (1.25, 1.25, 1.1)),
+                         ("radix", (2.0, 2.0, 1.1))):
+        for ids, limit in zip(SIZES, limits):
+            bar("floor", impl + " lookup, chain", "raw_array", ids, "x as long",
+                "<=", limit, over, ns(lookup(impl, "chain", ids)),
                 ns(lookup("raw_array", "chain", ids)))
     for impl in ("bitmap", "radix"):
-        for ids, limit in zip(SIZES, (3, 4, 5)):
-            bar(impl + " lookup, chain", "linux_ioasid", ids, "x faster", ">=",
-                limit, over, ns(lookup("linux_ioasid", "chain", ids)),
+        for ids in SIZES[:2]:
+            bar("linux", impl + " lookup, chain", "linux_ioasid", ids,
+                "x faster", ">=", 3, over,
+                ns(lookup("linux_ioasid", "chain", ids)),
                 ns(lookup(impl, "chain", ids)))
+    for impl, limit in (("bitmap", 2), ("radix", 1.5)):
+        for trace in traces(found):
+            bar("replay", "%s replay of %s" % (impl, trace), "linux_ioasid",
+                None, "x faster", ">=", limit, over,
+                ns("replay/linux_ioasid/" + trace),
+                ns("replay/%s/%s" % (impl, trace)))
     for peer in ("urcu_lfht", "ck_ht"):
         for ids in SIZES:
-            bar("hash lookup, scatter", peer, ids, "x faster", ">=", 2, over,
-                ns(lookup(peer, "scatter", ids)),
+            bar("hash", "hash lookup, scatter", peer, ids, "x faster", ">=", 2,
+                over, ns(lookup(peer, "scatter", ids)),
                 ns(lookup("hash", "scatter", ids)))
     # By ioasid_space_find(), then with a section of the caller's around it.
-    for what, pattern in (("find", "find"), ("section", "chain")):
+    for what, pattern in (("find", "find"), ("section, chain", "chain"),
+                          ("section, stream", "stream")):
         for impl in STORES:
             for ids in SIZES:
-                bar("%s %s, epoch" % (impl, what), "qsbr", ids, "ns more", "<=",
-                    0.5, float, ns(section(impl, "epoch", pattern, ids)))
+                bar("section", "%s %s, epoch" % (impl, what), "qsbr", ids,
+                    "ns more", "<=", 0.5, float,
+                    ns(section(impl, "epoch", pattern, ids)))
     for impl in STORES:
         for ids in SIZES:
-            bar(impl + " median, one writer", "no writer", ids, "x as long", "<=",
-                1.2, over, p50(lookup(impl, "chain", ids, 1)),
+            bar("writer", impl + " median, one writer", "no writer", ids,
+                "x as long", "<=", 1.2, over, p50(lookup(impl, "chain", ids, 1)),
                 p50(lookup(impl, "chain", ids)))
-    for impl in ("bitmap", "radix"):
+    for impl, limits in (("bitmap", (6, 6, 5)), ("radix", (4, 4, 4)),
+                         ("hash", (3, 3, 3))):
+        for ids, limit in zip(SIZES, limits):
+            bar("update", impl + " free + alloc", "linux_ioasid", ids,
+                "x faster", ">=", limit, over,
+                ns(churn("linux_ioasid", "pair", ids)),
+                ns(churn(impl, "pair", ids)))
+    for pattern, what in (("pair", "free + alloc"),
+                          ("batch200", "free + alloc, batches of 200"),
+                          ("batch2000", "free + alloc, batches of 2,000"),
+                          ("range", "free + alloc in ranges"),
+                          ("fill", "fill from 1 on")):
         for ids in SIZES:
-            bar(impl + " free + alloc", "linux_ioasid", ids, "x faster", ">=",
-                8, over, ns(churn("linux_ioasid", ids)), ns(churn(impl, ids)))
-    for impl, pattern, limit in (("bitmap", "dense", 18),
-                                 ("radix", "dense", 20),
-                                 ("hash", "scattered", 48)):
-        bar("%s memory, %s" % (impl, pattern), "", 1000000, "B per ID", "<=",
-            limit, float, memory_found.get((impl, pattern, 1000000)))
+            if (pattern, ids) in (("batch2000", 1000), ("fill", 1000)):
+                continue
+            bar("levels", "hash " + what, "radix", ids, "x as long", "<=", 3,
+                over, ns(churn("hash", pattern, ids)),
+                ns(churn("radix", pattern, ids)))
+    for wait in waits(found):
+        for impl, peers in WAITS.items():
+            if peers:
+                theirs = [wait.ns[p] for p in peers if p in wait.ns]
+                bar("wait", "%s wait, %s, %d threads, %d callers" %
+                    (impl, *wait[:3]), " and ".join(peers), None, "x as long",
+                    "<=", 1, over, wait.ns.get(impl),
+                    min(theirs) if len(theirs) == len(peers) else None)
+    for impl, pattern, limit in (("bitmap", "dense", 17),
+                                 ("radix", "dense", 18),
+                                 ("hash", "scattered", 34)):
+        bar("memory", "%s memory, %s" % (impl, pattern), "", 1000000,
+            "B per ID", "<=", limit, float,
+            memory_found.get((impl, pattern, 1000000)))
     return result
 
 

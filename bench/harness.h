@@ -119,28 +119,44 @@ template <class Peer> void fill(Peer &peer, const Population &population)
 	peer.drain();
 }
 
+/* What instance() keeps. */
+template <class Peer>
+std::map<std::tuple<const Population *, int>, std::unique_ptr<Peer>> &
+instances()
+{
+	static std::map<std::tuple<const Population *, int>,
+			std::unique_ptr<Peer>>
+		all;
+
+	return all;
+}
+
+/* Makes room for one more where there can be only one. */
+template <class Peer> void forget_instances()
+{
+	if (Peer::SINGLE)
+		instances<Peer>().clear();
+}
+
 /*
  * Built once and kept while the process lives, unless there can be only one:
  * random interleaving would build it anew for every repetition.
  */
 template <class Peer> Peer &instance(const Population &population, int variant)
 {
-	using Key = std::tuple<const Population *, int>;
-	static std::map<Key, std::unique_ptr<Peer>> instances;
-	Key key(&population, variant);
-	auto found = instances.find(key);
+	const auto key = std::make_tuple(&population, variant);
+	auto found = instances<Peer>().find(key);
 
-	if (found != instances.end())
+	if (found != instances<Peer>().end())
 		return *found->second;
-	if (Peer::SINGLE)
-		instances.clear();
+	forget_instances<Peer>();
 
 	auto peer = std::make_unique<Peer>(population.max,
 					   population.entries.size());
 
 	fill(*peer, population);
 	collapse_huge_pages();
-	return *(instances[key] = std::move(peer));
+	return *(instances<Peer>()[key] = std::move(peer));
 }
 
 /* Cheap time stamps for percentiles. */

@@ -1,36 +1,68 @@
 # SPDX-License-Identifier: MIT
-"""docs/performance.md, from the bars of one run."""
+"""docs/performance.md, from the bars and tables of one run."""
+
+import textwrap
 
 import figures
+import reasons
+import tables
 
-RUN = "./bazelw run -c opt //bench:%s -- %s"
-
-
-def command(what, against):
-    impl = what.split()[0]
-    filtered = "--benchmark_filter='%s' --benchmark_repetitions=9"
-    if "memory" in what:
-        return RUN % ("memory", "1000000")
-    if "free + alloc" in what:
-        return RUN % ("churn", filtered % ("churn/(%s|%s)/" % (impl, against)))
-    if "epoch" in what:
-        return RUN % ("section", filtered % ("/%s/(epoch|qsbr)/%s/" % (
-            impl, "find" if "find" in what else "chain")))
-    if "one writer" in what:
-        return RUN % ("lookup", filtered % ("/%s/chain/" % impl))
-    pattern = "scatter" if "scatter" in what else "chain"
-    return RUN % ("lookup", filtered %
-                  ("/(%s|%s)/%s/.*/writers:0" % (impl, against, pattern)))
+RUN = "./bazelw run -c opt //bench:"
+WIDTH = 100
 
 
-def table(bars):
-    groups = {}
-    for bar in bars:
-        groups.setdefault((bar.what, bar.against), []).append(bar)
-    commands = []
-    rows = []
-    for (what, against), group in groups.items():
-        line = command(what, against)
+def command(bar):
+    """What measures one figure alone."""
+    impl = bar.what.split()[0]
+    filtered = "%s -- --benchmark_filter='%s' --benchmark_repetitions=9"
+    if bar.kind == "memory":
+        return "memory -- 1000000"
+    if bar.kind in ("update", "levels"):
+        return filtered % ("churn", "churn/(%s|%s)/" % (impl, bar.against))
+    if bar.kind == "section":
+        pattern = "find" if "find" in bar.what else bar.what.split()[2].rstrip(
+            ",")
+        return filtered % ("section", "/%s/(epoch|qsbr)/%s/" % (impl, pattern))
+    if bar.kind == "wait":
+        return filtered % ("synchronize", "/(%s)/" % "|".join(
+            [impl, *figures.WAITS[impl]]))
+    if bar.kind == "replay":
+        return filtered % ("replay", "/(%s|%s)/" % (impl, bar.against))
+    if bar.kind == "writer":
+        return filtered % ("lookup", "/%s/chain/" % impl)
+    pattern = "scatter" if bar.kind == "hash" else "chain"
+    return filtered % ("lookup", "/(%s|%s)/%s/.*/writers:0" % (
+        impl, bar.against, pattern))
+
+
+def anchor(heading):
+    """As GitHub names it."""
+    return "".join(c for c in heading.lower().replace(" ", "-")
+                   if c.isalnum() or c in "-_")
+
+
+def limit(group):
+    limits = [b.limit for b in group]
+    return group[0].sense.replace("<=", "≤").replace(">=", "≥") + " " + (
+        " / ".join("%g" % n for n in limits) if len(set(limits)) > 1
+        else "%g" % limits[0]) + " " + group[0].unit
+
+
+def verdict(group):
+    """How far the worst of them is from its bar, and where it says why."""
+    missed = [figures.off(b) for b in group if b.met is False]
+    if missed:
+        worst = max(missed)
+        far = tables.number(worst) + " times off" if worst >= 2 else (
+            "%.0f %% off" % max(1, 100 * (worst - 1)))
+        return "%s: [why](#%s)" % (far, anchor(reasons.WHY[group[0].kind][0]))
+    return "met" if all(b.met for b in group) else "not measured"
+
+
+def bar_table(groups):
+    commands, rows = [], []
+    for group in groups:
+        line = command(group[0])
         if line not in commands:
             commands.append(line)
         cells = {b.size: b for b in group}
@@ -40,161 +72,64 @@ def table(bars):
                 return ""
             bar = cells[size]
             if bar.value is None:
-                return "not measured"
-            text = "%.2f" % bar.value
+                return tables.NOTHING
+            text = ("%.2g" % bar.value if 0 < bar.value < 0.01 else
+                    tables.number(bar.value, 2 if bar.value < 100 else None))
             return text if bar.met else "**%s**" % text
 
-        limits = [b.limit for b in group]
-        bar = group[0].sense.replace("<=", "≤").replace(">=", "≥") + " " + (
-            " / ".join("%g" % n for n in limits) if len(set(limits)) > 1
-            else "%g" % limits[0])
-        missed = [b for b in group if b.met is not True]
-        verdict = "met" if not missed else (
-            "not met" if len(missed) == len(group) else
-            "not met at " + ", ".join(format(b.size, ",") for b in missed))
-        rows.append("| %s | %s | %s %s | %s | %d |" % (
-            what + (" against " + against if against else ""),
-            " | ".join(cell(s) for s in figures.SIZES), bar, group[0].unit,
-            verdict, commands.index(line) + 1))
+        rows.append([
+            group[0].what + (" against " + group[0].against
+                             if group[0].against else ""),
+            *(cell(s) for s in (*figures.SIZES, None)), limit(group),
+            verdict(group), str(commands.index(line) + 1)])
     return rows, commands
 
 
-def tails(found):
-    """Rows of median and 99.9th percentile, a pair a number of IDs."""
-    rows = []
-    for impl in figures.ORDER:
-        cells = []
-        for writers in (0, 1):
-            for size in figures.SIZES:
-                f = found.get(figures.lookup(impl, "chain", size, writers))
-                cells.append("" if f is None or f.p999 is None else
-                             "%.0f / %.0f" % (f.p50, f.p999))
-        if any(cells):
-            rows.append("| %s | %s |" % (impl, " | ".join(cells)))
-    return rows
+def table(head, rows, left=(0,)):
+    return "\n".join(
+        ["| %s |" % " | ".join(head),
+         "|%s" % "".join("---|" if i in left else "--:|"
+                         for i in range(len(head)))] +
+        ["| %s |" % " | ".join(row) for row in rows])
 
 
-def added(found):
-    """Rows of what a read section adds to a lookup, by store and size."""
-    rows = []
-    for flavour, pattern in figures.ADDED:
-        cells = []
-        for impl in figures.STORES:
-            for size in figures.SIZES:
-                f = found.get(figures.section(impl, flavour, pattern, size))
-                cells.append("" if f is None else "%.2f" % f.ns)
-        rows.append("| %s, %s | %s |" % (flavour, pattern, " | ".join(cells)))
-    return rows
+def fill(text):
+    return textwrap.fill(text, WIDTH, break_long_words=False,
+                         break_on_hyphens=False)
 
 
-def waits(found):
-    """Head and rows of waits for a grace period, ratios last."""
-    columns = figures.wait_columns()
-    rows = ["| %s |" % " | ".join(["others", "threads", "callers"] +
-                                  [h for h, _, _ in columns]),
-            "|---|--:|--:|%s" % ("--:|" * len(columns))]
-    for wait in figures.waits(found):
-        cells = []
-        for _, impl, peer in columns:
-            value = figures.wait_value(wait, impl, peer)
-            cells.append("" if value is None else
-                         ("%.2f" if peer else "%.0f") % value)
-        rows.append("| %s | %d | %d | %s |" % (
-            wait.state, wait.threads, wait.callers, " | ".join(cells)))
-    return rows
-
-
-def given_back(stages):
-    """Rows of KiB held, by the store's count and by the process's."""
-    return ["| %s, %s %s | %s |" % (
-        impl, format(ids, ","), pattern, " | ".join(
-            " / ".join(format(round(n / 1024), ",") for n in held[stage])
-            for stage in figures.STAGES))
-            for (impl, pattern, ids), held in stages.items()]
-
-
-def render(bars, machine, found, stages):
-    rows, commands = table(bars)
+def render(bars, machine, found, kept, held, left_out=()):
+    groups = figures.worst_first(bars)
+    rows, commands = bar_table(groups)
     met = sum(b.met is True for b in bars)
-    # The notes are about causes; every figure is the run's.
-    return """# Performance
-
-The targets of the project and what was measured, by
-
-    ./bazelw run -c opt //bench:report -- --markdown docs/performance.md --picture docs/lookup.svg
-
-on %s, %s, %s, %s. All ratios are of medians within
-this run; bold figures miss their bar. **%d of %d bars are met.** What is measured, and how the peers are treated, is in
-[bench/README.md](../bench/README.md).
-
-| figure | 1,000 IDs | 65,536 IDs | 1,000,000 IDs | bar | | command |
-|---|--:|--:|--:|---|---|--:|
-%s
-| lookups: atomic read-modify-writes, shared lines written | | | | 0, 0 | see %d | %d |
-
-Each line alone:
-
-%s
-
-## The slowest in a thousand
-
-Median / 99.9th percentile in ns of the time of %d lookups in a row, chain:
-
-| | 1,000 | 65,536 | 1,000,000 | 1,000, one writer | 65,536, one writer | 1,000,000, one writer |
-|---|--:|--:|--:|--:|--:|--:|
-%s
-
-## Waiting for a grace period
-
-ns a call of synchronize takes beside registered threads that are idle, of which one reads without pause, or which all read now and
-then; beside more callers than one, time per call of them all. Ours are epoch, fence (epoch without membarrier) and qsbr; ratios
-below 1: ours is faster.
-
-%s
-
-`./bazelw run -c opt //bench:synchronize -- --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true`
-
-## What a read section of epoch adds
-
-ns to a lookup over a section of qsbr, median of differences within pairs of runs in one structure: with a section around each
-lookup (chain, stream), and by ioasid_space_find() (find, a chain). qsbr against itself is what the method adds.
-
-| | bitmap, 1,000 | 65,536 | 1,000,000 | radix, 1,000 | 65,536 | 1,000,000 | hash, 1,000 | 65,536 | 1,000,000 |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
-%s
-
-## Memory given back
-
-KiB held by the store's own count / by the process: by an empty space, with all IDs live, after all were freed and a grace period
-passed, and after `ioasid_space_trim()`. A reserved range counts whole in the former, touched or not.
-
-| | empty | full | freed | trimmed |
-|---|--:|--:|--:|--:|
-%s
-
-`./bazelw run -c opt //bench:memory -- 1000000`
-
-## Behind the misses
-
-**Free and alloc.** The bar was set against a peer of some 210 ns a pair. The same code built as fairly as
-[bench/peers/linux](../bench/peers/linux/README.md) says (slab caches, batches reclaimed at once, the walk inlined) takes a fraction of
-that. A pair here is two critical sections of one atomic read-modify-write each, and one compare-and-swap because references are
-taken without the lock: with these three alone the bar would be out of reach.
-
-**Radix against linux_ioasid.** Both are trees. Where all fits the first-level cache, a lookup is a few dependent loads against a
-few more; at 1,000,000 IDs each pays its misses, and no lookup that touches memory at all is faster than raw_array, which stands
-beside it in the plot.
-
-**Hash beside a writer.** Slots of readers and writer share cache lines, as IDs are placed at random; a line just written on the other
-processor is fetched from there. Of the 32 lookups whose median is taken, some always meet one. Dense stores keep a writer's range
-apart.
-
-**1,000,000 IDs.** Nothing can be faster than raw_array. Where it came out slower, the run shows how much two pieces of memory of
-one virtual machine differ (huge pages of the guest need not be huge on its host): at this size trust only what repeats.
-""" % (machine["cpu"], machine["kernel"], machine["compiler"], machine["date"],
-       met, len(bars), "\n".join(rows),
-       len(commands) + 1, len(commands) + 1,
-       "\n".join("%d. `%s`" % (i + 1, c) for i, c in enumerate(
-           commands + ["./bazelw test //bench:readonly_test"])),
-       figures.SAMPLE, "\n".join(tails(found)), "\n".join(waits(found)),
-       "\n".join(added(found)), "\n".join(given_back(stages)))
+    left_out = [n for n in left_out if "/" not in n.split()[0]]
+    rows.append(["lookups: atomic read-modify-writes, shared lines written",
+                 "", "", "", "", "0, 0", "a test", str(len(commands) + 1)])
+    parts = ["# Performance", fill(
+        "The targets of the project and what was measured, by"),
+        "    %sreport -- --markdown docs/performance.md --picture "
+        "docs/lookup.svg" % RUN,
+        fill("on %s, %s, %s, %s. All ratios are of medians within this run. "
+             "**%d of %d bars are met**; what misses its bar by most comes "
+             "first, figures that miss it are bold. What is measured, and how "
+             "the peers are treated, is in [bench/README.md]"
+             "(../bench/README.md). Every table has every implementation; %s "
+             "is what one cannot do, or was not built with." % (
+                 machine["cpu"], machine["kernel"], machine["compiler"],
+                 machine["date"], met, len(bars), tables.NOTHING)),
+        *(["Left out: " + "; ".join(left_out)] if left_out else []),
+        table(["figure", *("%s IDs" % tables.size(s) for s in figures.SIZES),
+               "other", "bar", "", "command"], rows, (0, 5, 6))]
+    kinds = reasons.missed(groups)
+    if kinds:
+        parts.append("## Behind the misses")
+        for kind in kinds:
+            parts += ["### " + reasons.WHY[kind][0], fill(reasons.text(kind))]
+    for one in tables.every(found, kept, held):
+        parts += ["## " + one.title, fill(one.about),
+                  table(one.head, one.rows), "`%s%s`" % (RUN, one.command)]
+    parts += ["## Each bar alone", "\n".join(
+        "%d. `%s`" % (i + 1, c) for i, c in enumerate(
+            [RUN + c for c in commands] +
+            ["./bazelw test //bench:readonly_test"]))]
+    return "\n\n".join(parts) + "\n"

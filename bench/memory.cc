@@ -148,17 +148,6 @@ struct Measure {
 			measure<Peer>(Shape::SCATTERED);
 	}
 
-	/* The flavour takes no memory per ID. */
-	void operator()(Of<BitmapEpoch>) const
-	{
-	}
-	void operator()(Of<RadixEpoch>) const
-	{
-	}
-	void operator()(Of<HashEpoch>) const
-	{
-	}
-
 	template <class Peer> void measure(Shape shape) const
 	{
 		in_child(Peer::NAME, [=] { print<Peer>(shape, n); });

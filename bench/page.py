@@ -7,6 +7,8 @@ import re
 import sys
 
 import figures
+import reasons
+import tables
 
 try:
     import matplotlib
@@ -236,65 +238,32 @@ def table(head, body, left=1):
     return "".join(out)
 
 
-def curve_table(panels, unit):
-    head = ["", *("%s, %s IDs" % (title, format(s, ","))
-                  for title, _ in panels for s in figures.SIZES)]
-    impls = [i for i in STYLE if any(i in c for _, c in panels)]
-    body = [[i] + [number(c.get(i, {}).get(s)) for _, c in panels
-                   for s in figures.SIZES] for i in impls]
-    return "<p class=faint>%s</p>%s" % (unit, table(head, body))
-
-
-def bar_table(bars):
+def bar_table(groups):
     body = []
-    for b in bars:
-        verdict = {True: ("met", "met"), False: ("missed", "not met"),
+    for b in (b for group in groups for b in group):
+        verdict = {True: ("met", "met"), False: ("missed", "not met, %.3g x off"
+                                                 % (figures.off(b) or 0)),
                    None: ("", "not measured")}[b.met]
-        body.append([b.what, b.against, format(b.size, ","),
+        body.append([b.what, b.against,
+                     "" if b.size is None else tables.size(b.size),
                      "–" if b.value is None else "%.2f %s" % (b.value, b.unit),
                      "%s %g" % (b.sense.replace("<=", "≤").replace(">=", "≥"),
                                 b.limit), verdict])
     return table(["figure", "against", "IDs", "measured", "bar", ""], body, 2)
 
 
-def wait_table(found):
-    columns = figures.wait_columns()
-    body = []
-    for wait in figures.waits(found):
-        values = [(figures.wait_value(wait, impl, peer), peer)
-                  for _, impl, peer in columns]
-        body.append([wait.state, str(wait.threads), str(wait.callers)] + [
-            "–" if v is None else "%.2f" % v if peer else number(v)
-            for v, peer in values])
-    return table(["others", "threads", "callers"] + [h for h, _, _ in columns],
-                 body)
+def why(groups):
+    """The reasons below the bars, for the kinds that are missed."""
+    return "".join("<h3>%s</h3><p>%s</p>" % (
+        html.escape(reasons.WHY[kind][0]), html.escape(reasons.text(kind)))
+        for kind in reasons.missed(groups))
 
 
-def section_table(found):
-    def cell(impl, flavour, pattern, ids):
-        figure = found.get(figures.section(impl, flavour, pattern, ids))
-        return "–" if figure is None else "%.2f" % figure.ns
-
-    return table(
-        [""] + ["%s, %s" % (impl, format(ids, ","))
-                for impl in figures.STORES for ids in figures.SIZES],
-        [["%s, %s" % (flavour, pattern)] +
-         [cell(impl, flavour, pattern, ids)
-          for impl in figures.STORES for ids in figures.SIZES]
-         for flavour, pattern in figures.ADDED])
-
-
-def stage_table(stages):
-    def kib(size):
-        return format(round(size / 1024), ",")
-
-    return table(
-        ["", "IDs", ""] + list(figures.STAGES),
-        [[impl, "%s %s" % (format(ids, ","), pattern), who] +
-         [kib(held[s][i]) for s in figures.STAGES]
-         for (impl, pattern, ids), held in stages.items()
-         for i, who in enumerate(("counted by the store", "of the process"))],
-        3)
+def figures_of(one):
+    """A table of the report, its title above."""
+    return "<h3>%s</h3><p>%s</p>%s" % (
+        html.escape(one.title), html.escape(one.about),
+        table(one.head, one.rows))
 
 
 def section(title, text, *parts):
@@ -308,6 +277,10 @@ def details(summary, content):
 def lookup_pattern(pattern, writers):
     return re.compile(r"lookup/(?P<impl>\w+)/%s/ids:(?P<ids>\d+)/writers:%d$" %
                       (pattern, writers))
+
+
+def churn_pattern(pattern):
+    return re.compile(r"churn/(?P<impl>\w+)/%s/ids:(?P<ids>\d+)$" % pattern)
 
 
 def chains(found):
@@ -327,6 +300,7 @@ def picture(found):
 def render(found, memory, stages, bars, results):
     need()
     machine = results["machine"]
+    groups = figures.worst_first(bars)
     parts = []
 
     chain = chains(found)
@@ -336,14 +310,13 @@ def render(found, memory, stages, bars, results):
         "section; both axes logarithmic. raw_array is the pointer loaded from "
         "a plain array: no owner, no protection.",
         lines("chain", chain, "ns per lookup"),
-        details("figures", curve_table(chain, "ns per lookup"))))
+        figures_of(tables.lookups(found))))
 
-    beside = [[n.split("/")[1], n.split("/")[3].split(":")[1],
-               number(f.p50), number(f.p999),
-               "%.2f M" % ((f.pairs_per_s or 0) / 1e6)]
-              for n, f in sorted(found.items(),
-                                 key=lambda i: figures.sort_key(i[0]))
-              if n.endswith("writers:1")]
+    rates = [[n.split("/")[1], n.split("/")[3].split(":")[1],
+              "%.2f M" % ((f.pairs_per_s or 0) / 1e6)]
+             for n, f in sorted(found.items(),
+                                key=lambda i: figures.sort_key(i[0]))
+             if n.endswith("writers:1")]
     tail = [("no writer", curves(found, lookup_pattern("chain", 0),
                                  lambda f: f.p999)),
             ("one writer, flat out", curves(found, lookup_pattern("chain", 1),
@@ -353,21 +326,12 @@ def render(found, memory, stages, bars, results):
         "99.9th percentile of the time of %d lookups in a row." %
         figures.SAMPLE,
         lines("tail", tail, "ns per %d lookups" % figures.SAMPLE),
-        details("figures", curve_table(tail, "ns per %d lookups" %
-                                       figures.SAMPLE)),
-        details("median, p99.9 and what the writer did meanwhile", table(
-            ["", "IDs", "median", "p99.9", "free + alloc pairs/s"],
-            beside))))
+        figures_of(tables.tails(found)),
+        details("what the writer did meanwhile", table(
+            ["", "IDs", "free + alloc pairs/s"], rates))))
 
     scatter = [("scattered IDs, chain", curves(
         found, lookup_pattern("scatter", 0), lambda f: f.ns))]
-    churn = [("free + alloc", curves(found, figures.CHURN, lambda f: f.ns))]
-    parts.append(section(
-        "IDs spread over 32 bits",
-        "As above, IDs drawn at random. bitmap cannot hold them; trees need a "
-        "leaf for each and sit the largest size out.",
-        lines("scatter", scatter, "ns per lookup"),
-        details("figures", curve_table(scatter, "ns per lookup"))))
     other = []
     for pattern, title in (("stream", "stream: IDs known ahead"),
                            ("miss", "miss: IDs not live")):
@@ -376,19 +340,26 @@ def render(found, memory, stages, bars, results):
             if 65536 in p}
         if values:
             other.append((title, values))
-    if other:
-        parts.append(section(
-            "Independent lookups", "65,536 live IDs; lookups may overlap.",
-            rows("other", other, "ns per lookup")))
+    parts.append(section(
+        "IDs spread over 32 bits, and independent lookups",
+        "IDs drawn at random; then 65,536 live IDs and lookups that may "
+        "overlap.",
+        lines("scatter", scatter, "ns per lookup"),
+        rows("other", other, "ns per lookup") if other else "",
+        figures_of(tables.other_lookups(found))))
+
+    churn = [("free + alloc, lowest vacant", curves(
+        found, churn_pattern("pair"), lambda f: f.ns)),
+             ("batches of 200", curves(
+                 found, churn_pattern("batch200"), lambda f: f.ns))]
     parts.append(section(
         "Free and allocate",
-        "A random live ID is freed and the lowest vacant one allocated. Tables "
-        "that choose no IDs erase and insert the same key, which is less "
-        "work; hash walks the run of IDs in use to find the lowest.",
+        "Tables that choose no IDs erase and insert the same key, which is "
+        "less work.",
         lines("churn", churn, "ns per pair"),
-        details("figures", curve_table(churn, "ns per pair"))))
+        figures_of(tables.updates(found))))
 
-    held = [("%s, %s IDs" % (pattern, format(ids, ",")),
+    held = [("%s, %s IDs" % (pattern, tables.size(ids)),
              {i: v for (i, p, n), v in memory.items()
               if (p, n) == (pattern, ids) and i in STYLE})
             for pattern in ("dense", "scattered")
@@ -396,44 +367,26 @@ def render(found, memory, stages, bars, results):
     if held:
         parts.append(section(
             "Memory", "Growth of a fresh process per live ID.",
-            rows("memory", held, "bytes per ID")))
-
+            rows("memory", held, "bytes per ID"),
+            figures_of(tables.memory(memory))))
     if stages:
-        parts.append(section(
-            "Memory given back",
-            "KiB held by an empty space, with all IDs live, after all were "
-            "freed and a grace period passed, and after "
-            "ioasid_space_trim(). The store counts a reserved range whole, "
-            "touched or not.", stage_table(stages)))
-
+        parts.append(section("What is given back", "",
+                             figures_of(tables.stages(stages))))
     if figures.waits(found):
-        parts.append(section(
-            "Waiting for readers",
-            "ns until a wait for a grace period returns, beside idle threads, "
-            "one that reads without pause, or all reading now and then. With "
-            "more callers than one, time per call of them all: they can share "
-            "grace periods. Ratios below 1: ours is faster.",
-            wait_table(found)))
+        parts.append(section("Waiting for readers", "",
+                             figures_of(tables.waits(found))))
     if any(figures.SECTION.match(n) for n in found):
-        parts.append(section(
-            "Read sections",
-            "ns that a read section of epoch adds to a lookup over one of "
-            "qsbr, median of the differences within pairs of runs in one "
-            "structure, with a section around each lookup or, find, by "
-            "ioasid_space_find(). qsbr against itself shows what the method "
-            "adds.",
-            section_table(found)))
+        parts.append(section("Read sections", "",
+                             figures_of(tables.sections(found))))
 
-    traces = sorted({figures.REPLAY.match(n)["trace"] for n in found
-                     if n.startswith("replay/")})
     played = [(t, {i: found["replay/%s/%s" % (i, t)].ns for i in STYLE
-                   if "replay/%s/%s" % (i, t) in found}) for t in traces]
+                   if "replay/%s/%s" % (i, t) in found})
+              for t in figures.traces(found)]
     if played:
         parts.append(section(
-            "Recorded builds",
-            "Page faults, starts and exits of the processes of a parallel "
-            "build, as lookups, allocations and frees of one ID each.",
-            rows("replay", played, "ns per operation")))
+            "Recorded builds", "Processes of a parallel build.",
+            rows("replay", played, "ns per operation"),
+            figures_of(tables.replays(found))))
 
     met = sum(b.met is True for b in bars)
     judged = sum(b.met is not None for b in bars)
@@ -455,14 +408,14 @@ use today. Medians of interleaved repetitions, all from one run.</p>
 <p class=score><b>%d of %d</b> <a href="#bars">bars</a> met%s.</p>
 <div class=key>%s</div>
 %s
-<h2 id=bars>Bars</h2><p>The targets, judged by the figures of
-this run.</p>%s
+<h2 id=bars>Bars</h2><p>The targets, judged by the figures of this run; what
+misses by most first, and why.</p>%s%s
 <h2>All figures</h2>%s%s
 </body></html>
 """ % (CSS, info, quiet, met, len(bars),
        "" if judged == len(bars) else
        ", %d not measured" % (len(bars) - judged), key, "".join(parts),
-       bar_table(bars),
+       bar_table(groups), why(groups),
        details("ns: median, quartiles, repetitions", table(
            ["name", "median", "lower", "upper", "n"],
            [[n, number(f.ns), number(f.low), number(f.high), str(f.count)]

@@ -15,6 +15,7 @@ import time
 import figures
 import markdown
 import page
+import tables
 
 SELECTION = [
     # (what, program, filter)
@@ -23,20 +24,23 @@ SELECTION = [
      (ids, ids, "|(stream|miss)/ids:65536/writers:0" if ids == 65536 else ""))
     for ids in figures.SIZES
 ] + [
-    ("free + alloc", "churn", "."),
+    ("free + alloc", "churn", "/pair/"),
     ("replay", "replay", "."),
 ]
 # Run once, as much as it takes: (what, program, filter, repetitions, min_time)
 ONCE = [
+    ("free + alloc, by batches and in ranges", "churn",
+     "/(batch200|batch2000|range|scatter)/", 3, 0.01),
+    ("filling", "churn", "/fill/", 3, 0.01),
     ("read sections, up to 65,536 IDs", "section",
-     "/(epoch/.*|qsbr/chain)/ids:(1000|65536)/", 3, 0.03),
+     "/(epoch/.*|(fence|qsbr)/chain)/ids:(1000|65536)/", 3, 0.03),
     ("read sections, 1,000,000 IDs", "section",
-     "/(epoch/.*|qsbr/chain)/ids:1000000/", 3, 0.2),
+     "/(epoch/.*|(fence|qsbr)/chain)/ids:1000000/", 3, 0.2),
     ("grace periods", "synchronize", ".", 3, 0.01),
 ]
 ROUNDS = 3
 # No further round begins if it would end later than this.
-LIMIT_S = 225
+LIMIT_S = 270
 
 
 class Progress:
@@ -181,36 +185,18 @@ def print_results(found, memory, stages, bars):
             print("%-44s %12s %12s %10.2f M pairs/s" % (
                 name, number(figure.p50), number(figure.p999),
                 (figure.pairs_per_s or 0) / 1e6))
-    print("\nWaits for a grace period in ns; beside more callers than one, time "
-          "per call of them all")
-    print("%-32s %s" % ("", " ".join(
-        "%12s" % h.replace(" / urcu_", " / ")
-        for h, _, _ in figures.wait_columns())))
-    for wait in figures.waits(found):
-        values = [figures.wait_value(wait, impl, peer)
-                  for _, impl, peer in figures.wait_columns()]
-        print("%-32s %s" % (
-            "%s, %d threads, %d callers" % wait[:3], " ".join(
-                "%12s" % ("-" if v is None else number(v)) for v in values)))
-    print("\nWhat a read section adds to a lookup over one of qsbr, in ns; qsbr "
-          "itself: the method's own")
-    for name in sorted(found, key=figures.sort_key):
-        if figures.SECTION.match(name):
-            print("%-44s %7.2f" % (name, found[name].ns))
-    print("\nBytes per live ID")
-    for (impl, pattern, ids), value in memory.items():
-        print("%-14s %-10s %8d %8.1f" % (impl, pattern, ids, value))
-    print("\nKiB held, by the store's count and by the process's: empty, full, "
-          "IDs freed, trimmed")
-    for (impl, pattern, ids), held in stages.items():
-        print("%-14s %-10s %8d %s" % (impl, pattern, ids, " ".join(
-            "%9.0f %9.0f" % tuple(n / 1024 for n in held[stage])
-            for stage in figures.STAGES)))
-    print("\nBars")
-    for bar in bars:
-        print("%-28s %-14s %9s %9s %-9s bar %2s %-5g %s" % (
+    for one in tables.every(found, memory, stages):
+        print("\n" + one.title)
+        widths = [max(len(row[i]) for row in [one.head, *one.rows])
+                  for i in range(len(one.head))]
+        for row in [one.head, *one.rows]:
+            print("  ".join(cell.ljust(w) if not i else cell.rjust(w)
+                            for i, (cell, w) in enumerate(zip(row, widths))))
+    print("\nBars, what misses by most first")
+    for bar in (b for group in figures.worst_first(bars) for b in group):
+        print("%-44s %-14s %9s %9s %-9s bar %2s %-5g %s" % (
             bar.what, bar.against and "/ " + bar.against,
-            format(bar.size, ","),
+            "" if bar.size is None else tables.size(bar.size),
             "-" if bar.value is None else "%.2f" % bar.value, bar.unit,
             bar.sense, bar.limit, verdict(bar)))
     met = sum(b.met is True for b in bars)
@@ -263,7 +249,7 @@ def main():
     if options.markdown:
         with open(os.path.join(folder, options.markdown), "w") as text:
             text.write(markdown.render(bars, results["machine"], found,
-                                       stages))
+                                       memory, stages, results["left_out"]))
     if options.picture:
         with open(os.path.join(folder, options.picture), "w") as image:
             image.write(page.picture(found))

@@ -65,9 +65,17 @@ class Smoke(unittest.TestCase):
         for impl in self.impls:
             self.assertIn(figures.lookup(impl, "chain", 1000000, 1), names)
         self.assertIn(figures.lookup("hash", "scatter", 1000000), names)
-        self.assertEqual(self.names("churn")[0],
-                         {figures.churn(i, n) for i in self.impls
-                          if i != "raw_array" for n in figures.SIZES})
+        names, out = self.names("churn")
+        expected = {figures.churn(i, p, n) for i in self.impls
+                    if i != "raw_array" for p in figures.PATTERNS
+                    for n in figures.SIZES if (p, n) != ("fill", 1000)}
+        self.assertEqual(names, expected - out)
+        # Left out is what cannot be, no more.
+        for impl, pattern, ids in (n.split("/")[1:] for n in expected & out):
+            self.assertIn(pattern, ("scatter", "batch2000"))
+            self.assertNotIn((impl, pattern), (("hash", "scatter"),))
+            self.assertEqual(pattern == "batch2000",
+                             pattern != "scatter" and ids == "ids:1000")
         self.assertTrue(TRACES)
         self.assertEqual(self.names("replay", *TRACES)[0],
                          {"replay/%s/%s" % (i, t) for i in self.impls
@@ -114,8 +122,11 @@ class Smoke(unittest.TestCase):
         self.assertEqual(len(found), len(impls))
 
     def test_churn(self):
-        found = self.results("churn", "ids:1000/")
-        self.assertEqual(len(found), len(self.impls) - 1)
+        found = self.results("churn", "(pair|batch200|range)/ids:1000/")
+        self.assertEqual(len(found), 3 * (len(self.impls) - 1))
+        found = self.results("churn", "(batch2000|fill|scatter)/ids:65536/")
+        self.assertEqual(len(found), 3 * (len(self.impls) - 1) -
+                         len([i for i in self.impls if "bitmap" in i]))
 
     def test_replay(self):
         smallest = min(TRACES, key=os.path.getsize)
@@ -135,8 +146,7 @@ class Smoke(unittest.TestCase):
             self.assertLess(e["bytes_per_id"], 8192, e)
         held = {(e["impl"], e["pattern"]) for e in entries}
         for impl in self.impls:
-            if not impl.endswith("_epoch"):
-                self.assertIn((impl, "dense"), held)
+            self.assertIn((impl, "dense"), held)
         self.assertIn(("hash", "scattered"), held)
         self.assertEqual(set(stages), {
             ("bitmap", "dense", 20000), ("radix", "dense", 20000),
