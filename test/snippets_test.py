@@ -3,8 +3,9 @@
 """Every block of C in the documents compiles and runs as it is printed.
 
 A block with a main() is a whole program, one without a translation unit.
-Where the paragraph before or after says "C11 or C++11", it is both. docs/api.md is left out:
-docs_test compares it with the headers.
+Where the paragraph before or after says "C11 or C++11", it is both.
+docs/api.md, made from the headers, has declarations: they are to agree with
+the header that their chapter is named for.
 """
 
 import glob
@@ -22,13 +23,14 @@ BUILDS = {
 }
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 INCLUDE = ["-Iinclude", "-Icompat/linux/include", "-Iadapters/urcu"]
+REFERENCE = "docs/api.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INDENTED = re.compile(r"^(?: {4}|\t).*[;{]\s*(?:/[/*].*)?$", re.M)
 
 
 def documents():
     return sorted({"README.md", *glob.glob("docs/*.md"),
-                   *glob.glob("examples/*.md")} - {"docs/api.md"})
+                   *glob.glob("examples/*.md")} - {REFERENCE})
 
 
 def blocks(text):
@@ -96,6 +98,25 @@ def check(text, archives, folder):
         for m in INDENTED.finditer(FENCE.sub("", text))]
 
 
+def declarations(text, folder):
+    """Faults of the reference: what a header does not declare like that."""
+    wrong = []
+    for chapter in re.split(r"^## ", text, flags=re.M)[1:]:
+        header = chapter.partition("\n")[0]
+        # A structure cannot be declared again.
+        parts = [m[2] for m in FENCE.finditer(chapter)
+                 if not re.match(r"(?:struct|enum) \w+ \{", m[2])]
+        name = os.path.join(folder, "reference.c")
+        with open(name, "w", encoding="utf-8") as unit:
+            unit.write("\n".join(["#include <%s>" % header, *parts]))
+        for compiler in BUILDS.values():
+            said = run([*compiler, "-std=c11", *WARNINGS, *INCLUDE,
+                        "-fsyntax-only", name])
+            if said is not None:
+                wrong.append("%s: %s" % (header, said))
+    return wrong
+
+
 GOOD = """C11 or C++11:
 
 ```c
@@ -147,6 +168,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         archives = library(folder)
         wrong = planted(archives, folder)
+        with open(REFERENCE, encoding="utf-8") as document:
+            reference = document.read()
+        wrong += declarations(reference, folder)
+        if not declarations(reference.replace(
+                "void ioasid_free(ioasid_t", "void ioasid_free(uint64_t"),
+                folder):
+            wrong.append("another declaration went unnoticed")
         count = 0
         for name in documents():
             with open(name, encoding="utf-8") as document:
