@@ -78,8 +78,11 @@ def fault(block, cxx, archives, folder):
             with open(name, "w", encoding="utf-8") as source:
                 source.write(block)
             program = re.search(r"^int main\(", block, re.M)
+            kernel = glob.glob("compat/linux/*.c") if program and \
+                "#include <linux/" in block else []
             said = run([*compiler, "-std=" + standard, *WARNINGS, *INCLUDE,
                         "-x", language, name, "-o", target] +
+                       (["-x", "c", *kernel] if kernel else []) +
                        (["-x", "none", archives[build], "-lpthread"]
                         if program else ["-c"]))
             if said is None and program:
