@@ -30,7 +30,7 @@ NAMES = (LOOKUP, CHURN, REPLAY, SECTION, SYNCHRONIZE)
 # a read section; percentiles are per sample. cut_short: it would have taken
 # minutes, and the time is a lower bound.
 Figure = collections.namedtuple(
-    "Figure", "ns low high p50 p999 pairs_per_s count cut_short")
+    "Figure", "ns low high p50 p999 p9999 pairs_per_s count cut_short")
 
 # Waits of one kind by implementation, as WAITS names them.
 Wait = collections.namedtuple("Wait", "state threads callers ns")
@@ -98,6 +98,7 @@ def figures(documents):
             high=times[(3 * len(times)) // 4],
             p50=median("p50_of_%d_ns" % SAMPLE),
             p999=median("p99.9_of_%d_ns" % SAMPLE),
+            p9999=median("p99.99_of_%d_ns" % SAMPLE),
             pairs_per_s=median("writer_pairs_per_s"),
             count=len(times),
             cut_short=any("cut_short_at" in e for e in entries))
@@ -237,6 +238,9 @@ def bars(found, memory_found):
     def p50(name):
         return found[name].p50 if name in found else None
 
+    def p9999(name):
+        return found[name].p9999 if name in found else None
+
     def over(a, b):
         return a / b
 
@@ -277,6 +281,11 @@ def bars(found, memory_found):
             bar("writer", impl + " median, one writer", "no writer", ids,
                 "x as long", "<=", 1.2, over, p50(lookup(impl, "chain", ids, 1)),
                 p50(lookup(impl, "chain", ids)))
+    for impl in STORES:
+        for ids in SIZES:
+            bar("tail", impl + " p99.99, one writer", "raw_array", ids,
+                "x as long", "<=", 2, over, p9999(lookup(impl, "chain", ids, 1)),
+                p9999(lookup("raw_array", "chain", ids, 1)))
     for impl, limits in (("bitmap", (6, 6, 5)), ("radix", (4, 4, 4)),
                          ("hash", (3, 3, 3))):
         for ids, limit in zip(SIZES, limits):

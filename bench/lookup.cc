@@ -158,6 +158,8 @@ void sample(benchmark::State &state, Peer &peer, Reader &reader)
 		static_cast<double>(histogram->quantile(0.5)) * unit;
 	state.counters["p99.9_of_32_ns"] =
 		static_cast<double>(histogram->quantile(0.999)) * unit;
+	state.counters["p99.99_of_32_ns"] =
+		static_cast<double>(histogram->quantile(0.9999)) * unit;
 }
 
 const void *last_run;

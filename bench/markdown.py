@@ -30,6 +30,9 @@ def command(bar):
         return filtered % ("replay", "/(%s|%s)/" % (impl, bar.against))
     if bar.kind == "writer":
         return filtered % ("lookup", "/%s/chain/" % impl)
+    if bar.kind == "tail":
+        return filtered % ("lookup", "/(%s|%s)/chain/.*/writers:1" % (
+            impl, bar.against))
     pattern = "scatter" if bar.kind == "hash" else "chain"
     return filtered % ("lookup", "/(%s|%s)/%s/.*/writers:0" % (
         impl, bar.against, pattern))

@@ -41,6 +41,10 @@ random; a line just written on the other processor is fetched from there. Of the
 32 lookups whose median is taken, some always meet one. Dense stores keep a
 writer's range apart: what they pay is the machine's, caches and memory shared
 with another busy thread."""),
+    "tail": ("The slowest in ten thousand", """
+Two samples of a run: where a lookup meets the writer's lines a few times over,
+or the system takes the CPU away meanwhile. The array has one load a lookup to
+be met in, a tree one a level, and the hash shares its lines with the writer."""),
     "wait": ("Waiting for a grace period", """
 Who waits polls under the lock of the domain, and with epoch calls membarrier(2)
 holding it: callers share grace periods, but more of them than there are CPUs
