@@ -46,7 +46,7 @@ def blocks(text):
 
 def run(command):
     done = subprocess.run(command, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=60)
+                          stderr=subprocess.STDOUT, text=True, timeout=120)
     return done.stdout if done.returncode else None
 
 
