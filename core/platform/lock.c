@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lock.h"
 
-#ifdef __linux__
+#ifdef IOASID_HAS_FUTEX
 /* A waiter that no unlock can be sure to see looks by itself now and then. */
 #define BLIND_WAIT_NS 1000000
 #ifndef IOASID_LOCK_SPINS
@@ -9,6 +9,21 @@
 #endif
 
 ioasid_atomic_u32 ioasid_lock_asymmetric;
+
+bool ioasid_membarrier_enable(void)
+{
+	if (ioasid_load_acquire(&ioasid_lock_asymmetric) ==
+	    IOASID_LOCK_UNFENCED)
+		return true;
+	if (!ioasid_membarrier_register())
+		return false;
+	ioasid_store_release(&ioasid_lock_asymmetric, IOASID_LOCK_ANNOUNCED);
+	/* Who waits without a barrier did so before; an unlock sees it. */
+	if (!ioasid_membarrier())
+		return false;
+	ioasid_store_release(&ioasid_lock_asymmetric, IOASID_LOCK_UNFENCED);
+	return true;
+}
 
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
@@ -24,7 +39,8 @@ void ioasid_lock_wait(struct ioasid_lock *lock)
 	ioasid_fetch_add_acq_rel(&lock->waiters, 1u);
 	ioasid_fence_seq_cst();
 	/* From here on an unlock is seen, or sees this waiter. */
-	blind = ioasid_membarrier_available() && !ioasid_membarrier();
+	blind = ioasid_load_relaxed(&ioasid_lock_asymmetric) &&
+		!ioasid_membarrier();
 	while (!ioasid_lock_try(lock))
 		ioasid_futex_wait(&lock->held, 1, blind ? BLIND_WAIT_NS : 0);
 	ioasid_fetch_sub_release(&lock->waiters, 1u);
@@ -33,5 +49,10 @@ void ioasid_lock_wait(struct ioasid_lock *lock)
 void ioasid_lock_wake(struct ioasid_lock *lock)
 {
 	ioasid_futex_wake(&lock->held);
+}
+#else
+bool ioasid_membarrier_enable(void)
+{
+	return ioasid_membarrier_register();
 }
 #endif

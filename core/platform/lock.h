@@ -2,51 +2,48 @@
 #ifndef IOASID_PLATFORM_LOCK_H
 #define IOASID_PLATFORM_LOCK_H
 
-#include <ioasid/platform.h>
+#include "system.h"
 
 /*
- * A full barrier on every running thread of the process. False: not to be had,
- * in the kernel or just now.
+ * Lets updates and readers rely on membarrier(2) from now on; false: not to be
+ * had. Before the first call that is true, the process never uses it.
  */
-bool ioasid_membarrier_available(void);
-bool ioasid_membarrier(void);
-
-#ifdef __linux__
-/* Sleeps while @word is @value, or for some time if @ns is not 0. */
-void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns);
-/* Wakes one. */
-void ioasid_futex_wake(ioasid_atomic_u32 *word);
-#endif
+bool ioasid_membarrier_enable(void);
 
 /* A model checker brings a lock of its own. */
 #ifdef IOASID_LOCK_HEADER
 #include IOASID_LOCK_HEADER
 #else
 
-#ifndef __linux__
-#include <pthread.h>
-#endif
-
 /*
- * A mutex. Updates are short and the lock is most of their cost, so Linux gets
- * one with a single atomic read-modify-write: unlock is a store and a look for
- * waiters, in that order because a waiter announces itself with a barrier on
- * all threads (Dice, Huang and Yang, "Asymmetric Dekker Synchronization",
- * 2001). The look may come after another thread took the lock: a lock is
- * destroyed only when no call that used it is still running.
+ * A mutex. Updates are short and the lock is most of their cost, so where there
+ * is a futex it has a single atomic read-modify-write: unlock is a store and a
+ * look for waiters, in that order because a waiter announces itself with a
+ * barrier on all threads (Dice, Huang and Yang, "Asymmetric Dekker
+ * Synchronization", 2001). The look may come after another thread took the
+ * lock: a lock is destroyed only when no call that used it is still running.
  */
 struct ioasid_lock {
-#ifdef __linux__
+#ifdef IOASID_HAS_FUTEX
 	ioasid_atomic_u32 held, waiters;
 #else
 	pthread_mutex_t mutex;
 #endif
 };
 
-#ifdef __linux__
+#ifdef IOASID_HAS_FUTEX
 #define IOASID_LOCK_INIT { { 0 }, { 0 } }
 
-/* Not 0 once waiters are known to be able to use that barrier. */
+/*
+ * How far locks rely on that barrier: not at all, that is unlock has a fence of
+ * its own; waiters use it; and unlock relies on that.
+ */
+enum {
+	IOASID_LOCK_FENCED,
+	IOASID_LOCK_ANNOUNCED,
+	IOASID_LOCK_UNFENCED,
+};
+
 extern ioasid_atomic_u32 ioasid_lock_asymmetric;
 
 void ioasid_lock_wait(struct ioasid_lock *lock);
@@ -66,7 +63,8 @@ static inline void ioasid_lock(struct ioasid_lock *lock)
 static inline void ioasid_unlock(struct ioasid_lock *lock)
 {
 	ioasid_store_release(&lock->held, 0);
-	if (ioasid_likely(ioasid_load_relaxed(&ioasid_lock_asymmetric)))
+	if (ioasid_likely(ioasid_load_relaxed(&ioasid_lock_asymmetric) ==
+			  IOASID_LOCK_UNFENCED))
 		ioasid_compiler_barrier();
 	else
 		ioasid_fence_seq_cst();

@@ -31,7 +31,7 @@ read_side(const struct ioasid_rcu_config *config)
 {
 	switch (config->flavour) {
 	case IOASID_RCU_EPOCH:
-		if (ioasid_membarrier_available() && !config->no_membarrier)
+		if (!config->no_membarrier && ioasid_membarrier_enable())
 			return IOASID_RCU_READ_PLAIN;
 		return IOASID_RCU_READ_FENCED;
 	case IOASID_RCU_QSBR:

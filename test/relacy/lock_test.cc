@@ -14,29 +14,31 @@ namespace {
 
 using namespace model;
 
-// As core/platform: 0 before the first question.
-ioasid_atomic_u32 membarrier_state;
+// The thread that has locks rely on membarrier(2), or -1.
+int enabling = -1;
+
+void enable()
+{
+	enabling = (int)rl::thread_index();
+	ioasid_membarrier_enable();
+	enabling = -1;
+}
 
 } // namespace
 
 extern "C" {
 
-bool ioasid_membarrier_available(void)
+bool ioasid_membarrier_register(void)
 {
-	if (!set.membarrier)
-		return false;
-	if (!ioasid_load_acquire(&membarrier_state)) {
-		ioasid_store_release(&membarrier_state, 1);
-		ioasid_store_release(&ioasid_lock_asymmetric, 1);
-	}
-	return true;
+	return set.membarrier;
 }
 
 bool ioasid_membarrier(void)
 {
 	if (set.membarrier_refused && rl::rand(2))
 		return plants("refused, waits for ever");
-	if (!plants("no membarrier"))
+	if (!plants("no membarrier") && !(plants("relied on too early") &&
+					  enabling == (int)rl::thread_index()))
 		membarrier((unsigned int)rl::ctx().get_thread_count());
 	return true;
 }
@@ -83,7 +85,7 @@ template <class Suite, int N> struct locked : check<Suite, N> {
 		set.membarrier = Suite::MEMBARRIER;
 		set.membarrier_refused = Suite::REFUSED;
 		if (Suite::MEMBARRIER && !Suite::FIRST_USE)
-			ioasid_membarrier_available();
+			enable();
 		count($) = 0;
 	}
 
@@ -94,9 +96,9 @@ template <class Suite, int N> struct locked : check<Suite, N> {
 
 	void run(unsigned int index)
 	{
-		// Whoever makes a domain asks; locks are in use by then.
+		// Whoever makes a domain does; locks are in use by then.
 		if (Suite::FIRST_USE && index == 0)
-			ioasid_membarrier_available();
+			enable();
 		for (int i = 0; i < Suite::TIMES; i++) {
 			ioasid_lock(&lock);
 			count($) = (int)count($) + 1;
@@ -122,7 +124,7 @@ struct lock_membarrier_3 : locked<lock_membarrier_3, 3> {
 	enum { MEMBARRIER = 1, REFUSED = 0, FIRST_USE = 0, TIMES = 2 };
 };
 
-// The first waiter, or another thread, finds out that there is membarrier(2).
+// Locks come to rely on membarrier(2) while they are in use.
 struct lock_first_use : locked<lock_first_use, 3> {
 	enum { MEMBARRIER = 1, REFUSED = 0, FIRST_USE = 1, TIMES = 2 };
 };
@@ -164,6 +166,7 @@ void checks()
 	       { "relaxed lock", EXCHANGE, "ioasid_lock_try", "", RELAXED, 0 });
 	CLEAN(lock_first_use, SCHEDULES);
 	CAUGHT(lock_first_use, SCHEDULES, SELF_MADE("no membarrier"));
+	CAUGHT(lock_first_use, SCHEDULES, SELF_MADE("relied on too early"));
 	CLEAN(lock_refused, SCHEDULES);
 	CAUGHT(lock_refused, SCHEDULES, SELF_MADE("refused, waits for ever"));
 }

@@ -106,7 +106,7 @@ inline void worker_run()
 
 extern "C" {
 
-bool ioasid_membarrier_available(void)
+bool ioasid_membarrier_enable(void)
 {
 	return model::set.membarrier;
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "system.h"
+
+/* Below this a block is not worth a mapping of its own. */
+#define RESERVE_MIN ((size_t)64 << 10)
+
+static void *system_alloc(void *context, size_t size)
+{
+	(void)context;
+	return malloc(size);
+}
+
+static void system_free(void *context, void *memory, size_t size)
+{
+	(void)context;
+	(void)size;
+	free(memory);
+}
+
+#ifdef IOASID_HAS_PAGES
+static void *system_reserve(void *context, size_t size)
+{
+	(void)context;
+	return ioasid_pages_reserve(size);
+}
+
+static void system_release(void *context, void *memory, size_t size)
+{
+	(void)context;
+	ioasid_pages_release(memory, size);
+}
+
+static size_t system_discard(void *context, void *memory, size_t size)
+{
+	(void)context;
+	return ioasid_pages_discard(memory, size);
+}
+#else
+#define system_reserve NULL
+#define system_release NULL
+#define system_discard NULL
+#endif
+
+int ioasid_memory_resolve(const struct ioasid_memory *hooks,
+			  struct ioasid_memory *resolved)
+{
+	static const struct ioasid_memory system = {
+		system_alloc,	system_free,	system_reserve,
+		system_release, system_discard, NULL
+	};
+
+	if (!hooks->alloc != !hooks->free ||
+	    !hooks->reserve != !hooks->release ||
+	    (!hooks->alloc && hooks->reserve) ||
+	    (!hooks->reserve && hooks->discard))
+		return -EINVAL;
+	*resolved = hooks->alloc ? *hooks : system;
+	return 0;
+}
+
+void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size)
+{
+	size_t slack = IOASID_CACHE_LINE;
+	char *block, *start;
+
+	if (memory->reserve && size >= RESERVE_MIN)
+		return memory->reserve(memory->context, size);
+	block = memory->alloc(memory->context, size + slack);
+	if (!block)
+		return NULL;
+	memset(block, 0, size + slack);
+	start = block + slack - ((uintptr_t)block & (slack - 1));
+	/* The distance to the block stands in the byte before the start. */
+	start[-1] = (char)(start - block);
+	return start;
+}
+
+void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
+			       size_t size)
+{
+	char *start = block;
+
+	if (memory->reserve && size >= RESERVE_MIN)
+		memory->release(memory->context, block, size);
+	else
+		memory->free(memory->context, start - start[-1],
+			     size + IOASID_CACHE_LINE);
+}
+
+size_t ioasid_memory_discard(const struct ioasid_memory *memory, size_t size,
+			     void *part, size_t part_size)
+{
+	if (!memory->discard || size < RESERVE_MIN)
+		return 0;
+	return memory->discard(memory->context, part, part_size);
+}

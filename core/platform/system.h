@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_PLATFORM_SYSTEM_H
+#define IOASID_PLATFORM_SYSTEM_H
+
+/*
+ * What the library asks of the system it runs on, in the files beside: posix.c
+ * has what all of POSIX has, linux.c what only Linux has.
+ */
+
+#include <ioasid/platform.h>
+
+#include <pthread.h>
+
+#ifdef __linux__
+/* Mappings of the library's own, and sleeping on a word in memory. */
+#define IOASID_HAS_PAGES
+#define IOASID_HAS_FUTEX
+#endif
+
+#ifdef IOASID_HAS_PAGES
+/* Zeroed, touched lazily; NULL: there are none. */
+void *ioasid_pages_reserve(size_t size);
+void ioasid_pages_release(void *pages, size_t size);
+/* Gives back what lies whole in a part; the number of bytes. */
+size_t ioasid_pages_discard(void *part, size_t size);
+#endif
+
+#ifdef IOASID_HAS_FUTEX
+/* Sleeps while @word is @value, or for some time if @ns is not 0. */
+void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns);
+/* Wakes one. */
+void ioasid_futex_wake(ioasid_atomic_u32 *word);
+#endif
+
+/*
+ * membarrier(2): a full barrier on every running thread of the process. The
+ * process registers for it once; a registration that gets lost (a checkpoint
+ * may not keep it) is made again. False: not to be had, or not just now.
+ */
+bool ioasid_membarrier_register(void);
+bool ioasid_membarrier(void);
+
+/*
+ * Keeps pthread_cancel() from ending the calling thread; what is to be given
+ * back to end that.
+ */
+int ioasid_cancel_disable(void);
+void ioasid_cancel_restore(int before);
+
+/* Waits a little, longer with each @round; no point of cancellation. */
+void ioasid_backoff(unsigned int round);
+
+/* Bytes of the system's that nobody can guess; false: none just now. */
+bool ioasid_entropy(uint64_t *number);
+/* A number nobody can guess, or, without those, one few can. */
+uint64_t ioasid_random(const void *salt);
+
+/* Nanoseconds of a clock that only goes forward. */
+uint64_t ioasid_clock(void);
+
+struct ioasid_exit_hook {
+	void (*func)(void);
+};
+
+/* Has @hook called at the exit of the calling thread; false: no memory. */
+bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook);
+
+/*
+ * What each layer does around fork(): @prepare from the top layer down, the
+ * others from the bottom up. In the child locks are made anew, as threads that
+ * waited for them are gone.
+ */
+struct ioasid_fork_hook {
+	void (*prepare)(void);
+	void (*parent)(void);
+	void (*child)(void);
+};
+
+enum ioasid_fork_layer {
+	IOASID_FORK_RCU,
+	IOASID_FORK_SPACE,
+	IOASID_FORK_DEFAULT,
+	IOASID_FORK_LAYERS,
+};
+
+/* Again for the same layer: nothing to do. False: no memory. */
+bool ioasid_at_fork(enum ioasid_fork_layer layer,
+		    const struct ioasid_fork_hook *hook);
+
+/* A sigset_t, whose header wants feature macros. */
+struct ioasid_signals {
+	unsigned long mask[128 / sizeof(unsigned long)];
+};
+
+/* Keeps handlers of signals from running on the calling thread. */
+void ioasid_signals_block(struct ioasid_signals *before);
+void ioasid_signals_restore(const struct ioasid_signals *before);
+
+/* A thread of the library's own, without signals. */
+struct ioasid_worker {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool started, woken, stopped;
+	void (*func)(struct ioasid_worker *worker);
+};
+
+void ioasid_worker_init(struct ioasid_worker *worker,
+			void (*func)(struct ioasid_worker *worker));
+/* Starts the thread if there is none; false: there can be none. */
+bool ioasid_worker_wake(struct ioasid_worker *worker);
+/* On the thread: sleeps until woken, or for some time if that is not 0. */
+void ioasid_worker_sleep(struct ioasid_worker *worker, uint64_t ns);
+/* On the thread. */
+bool ioasid_worker_stopped(struct ioasid_worker *worker);
+/* In a child of fork: is this its thread? If not, it is as after init. */
+bool ioasid_worker_child(struct ioasid_worker *worker);
+/* Has the thread end, and waits for it. */
+void ioasid_worker_stop(struct ioasid_worker *worker);
+
+#endif /* IOASID_PLATFORM_SYSTEM_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_PLATFORM_UTIL_H
+#define IOASID_PLATFORM_UTIL_H
+
+#include <ioasid/platform.h>
+
+#define ioasid_container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/*
+ * Doubly linked lists through two members of their items, in the manner of
+ * BSD's <sys/queue.h>, which is not everywhere.
+ */
+#define ioasid_list_insert(head, item, next, prev)       \
+	do {                                             \
+		(item)->next = *(head);                  \
+		(item)->prev = (head);                   \
+		if (*(head))                             \
+			(*(head))->prev = &(item)->next; \
+		*(head) = (item);                        \
+	} while (0)
+
+#define ioasid_list_remove(item, next, prev)               \
+	do {                                               \
+		*(item)->prev = (item)->next;              \
+		if ((item)->next)                          \
+			(item)->next->prev = (item)->prev; \
+	} while (0)
+
+/* Index of the lowest set bit; @word is not 0. */
+static inline unsigned int ioasid_lowest_bit(uint64_t word)
+{
+	return (unsigned int)__builtin_ctzll(word);
+}
+
+/* Spreads a number over 64 bits: the finalizer of Steele's SplitMix (2014). */
+uint64_t ioasid_mix(uint64_t number);
+
+#endif /* IOASID_PLATFORM_UTIL_H */
