@@ -12,17 +12,17 @@ static struct ioasid_space_config chosen;
 
 static void fork_prepare(void)
 {
-	ioasid_lock(&lock);
+	ioasid_lock_fork_prepare(&lock);
 }
 
 static void fork_parent(void)
 {
-	ioasid_unlock(&lock);
+	ioasid_lock_fork_parent(&lock);
 }
 
 static void fork_child(void)
 {
-	ioasid_lock_init(&lock);
+	ioasid_lock_fork_child(&lock);
 }
 
 /* Without memory for it, create fails as well. */

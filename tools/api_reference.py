@@ -58,7 +58,7 @@ CLAUSES = [
     (r"no atomic read-modify-write, no store to (a )?shared \w+", set()),
     (r"callers of get and put must be at rest", set()),
     (r"the configured hooks are called", set()),
-    (r"asks for membarrier\(2\) once a process", set()),
+    (r"asks for membarrier\(2\) until it is had", set()),
     (r"before the first use of the default space", set()),
     (r"after ioasid_rcu_thread_offline\(\)", set()),
     (r"no lookup until thread_online", set()),

@@ -8,7 +8,6 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Of the kernel's headers, which not every C library comes with. */
@@ -73,12 +72,50 @@ size_t ioasid_pages_discard(void *part, size_t size)
 	return end - start;
 }
 
+/* The kernel's own, of which x32 has a wider one than its C. */
+#ifdef __x86_64__
+typedef long long kernel_long;
+#else
+typedef long kernel_long;
+#endif
+
+/* There are two calls where a time was too narrow once; new targets have one. */
+#ifndef SYS_futex
+#define SYS_futex SYS_futex_time64
+#endif
+
+#ifdef SYS_futex_time64
+/* False: not there (Linux before 5.1), or a filter does not know it. */
+static bool futex_wait_wide(ioasid_atomic_u32 *word, uint32_t value,
+			    uint64_t ns)
+{
+	const int64_t time[] = { (int64_t)(ns / 1000000000u),
+				 (int64_t)(ns % 1000000000u) };
+
+	return !syscall(SYS_futex_time64, word, FUTEX_WAIT_PRIVATE, value,
+			ns ? time : NULL) ||
+	       errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
+}
+#else
+static bool futex_wait_wide(ioasid_atomic_u32 *word, uint32_t value,
+			    uint64_t ns)
+{
+	(void)word;
+	(void)value;
+	(void)ns;
+	return false;
+}
+#endif
+
 void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns)
 {
-	const struct timespec time = { (time_t)(ns / 1000000000u),
-				       (long)(ns % 1000000000u) };
+	/* Not a struct timespec, which may be wider than the call takes. */
+	const kernel_long time[] = { (kernel_long)(ns / 1000000000u),
+				     (kernel_long)(ns % 1000000000u) };
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, ns ? &time : NULL);
+	if (!futex_wait_wide(word, value, ns))
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
+			ns ? time : NULL);
 }
 
 void ioasid_futex_wake(ioasid_atomic_u32 *word)

@@ -24,11 +24,26 @@ bool ioasid_membarrier_enable(void)
 	ioasid_store_release(&ioasid_lock_asymmetric, IOASID_LOCK_UNFENCED);
 	return true;
 }
+#else
+bool ioasid_membarrier_enable(void)
+{
+	return ioasid_membarrier_register();
+}
+#endif
 
+/* Is it one that the fork() around this call has taken? */
+static bool has_by_fork(const struct ioasid_lock *lock)
+{
+	return ioasid_forking() && lock->forks;
+}
+
+#ifdef IOASID_HAS_FUTEX
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
 	bool blind;
 
+	if (has_by_fork(lock))
+		return;
 	for (unsigned int spin = 0; spin < IOASID_LOCK_SPINS; spin++) {
 		if (!ioasid_load_relaxed(&lock->held) && ioasid_lock_try(lock))
 			return;
@@ -51,8 +66,83 @@ void ioasid_lock_wake(struct ioasid_lock *lock)
 	ioasid_futex_wake(&lock->held);
 }
 #else
-bool ioasid_membarrier_enable(void)
+void ioasid_lock_wait(struct ioasid_lock *lock)
 {
-	return ioasid_membarrier_register();
+	if (!has_by_fork(lock))
+		pthread_mutex_lock(&lock->mutex);
 }
 #endif
+
+bool ioasid_lock_unless_forking(struct ioasid_lock *lock)
+{
+	if (ioasid_forking())
+		return lock->forks || ioasid_lock_try(lock);
+	ioasid_lock(lock);
+	return true;
+}
+
+/* The innermost of the thread. */
+static IOASID_TLS struct ioasid_guard *guards;
+
+void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock)
+{
+	int cancel = ioasid_cancel_disable();
+
+	ioasid_lock(lock);
+	guard->cancel = cancel;
+	guard->lock = lock;
+	guard->outer = guards;
+	guards = guard;
+}
+
+void ioasid_guard_unlock(struct ioasid_guard *guard)
+{
+	int cancel = guard->cancel;
+
+	guards = guard->outer;
+	ioasid_unlock(guard->lock);
+	ioasid_cancel_restore(cancel);
+}
+
+static bool has_by_guard(const struct ioasid_lock *lock)
+{
+	const struct ioasid_guard *guard = guards;
+
+	while (guard && guard->lock != lock)
+		guard = guard->outer;
+	return guard != NULL;
+}
+
+/*
+ * Two threads may fork at once, and one of them have a lock by a guard that the
+ * other waits for. While that one waits, its locks serve the other as well: what
+ * they protect does not change meanwhile.
+ */
+static bool is_lent(const struct ioasid_lock *lock)
+{
+	return guards && lock->forks;
+}
+
+void ioasid_lock_fork_prepare(struct ioasid_lock *lock)
+{
+	unsigned int round = 0;
+
+	while (!has_by_fork(lock) && !has_by_guard(lock) && !is_lent(lock) &&
+	       !ioasid_lock_try(lock))
+		ioasid_fork_wait(round++);
+	lock->forks++;
+}
+
+void ioasid_lock_fork_parent(struct ioasid_lock *lock)
+{
+	/* Not one that an atfork handler has made meanwhile. */
+	if (lock->forks && !--lock->forks && !has_by_guard(lock))
+		ioasid_unlock(lock);
+}
+
+void ioasid_lock_fork_child(struct ioasid_lock *lock)
+{
+	ioasid_lock_init(lock);
+	if (has_by_guard(lock))
+		ioasid_lock_try(lock);
+}

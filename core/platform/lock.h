@@ -29,10 +29,12 @@ struct ioasid_lock {
 #else
 	pthread_mutex_t mutex;
 #endif
+	/* forks under way that have it; only its holder may look */
+	unsigned int forks;
 };
 
 #ifdef IOASID_HAS_FUTEX
-#define IOASID_LOCK_INIT { { 0 }, { 0 } }
+#define IOASID_LOCK_INIT { { 0 }, { 0 }, 0 }
 
 /*
  * How far locks rely on that barrier: not at all, that is unlock has a fence of
@@ -46,7 +48,6 @@ enum {
 
 extern ioasid_atomic_u32 ioasid_lock_asymmetric;
 
-void ioasid_lock_wait(struct ioasid_lock *lock);
 void ioasid_lock_wake(struct ioasid_lock *lock);
 
 static inline bool ioasid_lock_try(struct ioasid_lock *lock)
@@ -54,14 +55,10 @@ static inline bool ioasid_lock_try(struct ioasid_lock *lock)
 	return !ioasid_exchange_acquire(&lock->held, 1);
 }
 
-static inline void ioasid_lock(struct ioasid_lock *lock)
-{
-	if (ioasid_unlikely(!ioasid_lock_try(lock)))
-		ioasid_lock_wait(lock);
-}
-
 static inline void ioasid_unlock(struct ioasid_lock *lock)
 {
+	if (ioasid_unlikely(lock->forks))
+		return;
 	ioasid_store_release(&lock->held, 0);
 	if (ioasid_likely(ioasid_load_relaxed(&ioasid_lock_asymmetric) ==
 			  IOASID_LOCK_UNFENCED))
@@ -76,6 +73,7 @@ static inline void ioasid_lock_init(struct ioasid_lock *lock)
 {
 	ioasid_store_relaxed(&lock->held, 0);
 	ioasid_store_relaxed(&lock->waiters, 0);
+	lock->forks = 0;
 }
 
 static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
@@ -83,26 +81,23 @@ static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
 	(void)lock;
 }
 #else
-#define IOASID_LOCK_INIT { PTHREAD_MUTEX_INITIALIZER }
+#define IOASID_LOCK_INIT { PTHREAD_MUTEX_INITIALIZER, 0 }
 
 static inline bool ioasid_lock_try(struct ioasid_lock *lock)
 {
 	return !pthread_mutex_trylock(&lock->mutex);
 }
 
-static inline void ioasid_lock(struct ioasid_lock *lock)
-{
-	pthread_mutex_lock(&lock->mutex);
-}
-
 static inline void ioasid_unlock(struct ioasid_lock *lock)
 {
-	pthread_mutex_unlock(&lock->mutex);
+	if (ioasid_likely(!lock->forks))
+		pthread_mutex_unlock(&lock->mutex);
 }
 
 static inline void ioasid_lock_init(struct ioasid_lock *lock)
 {
 	pthread_mutex_init(&lock->mutex, NULL);
+	lock->forks = 0;
 }
 
 static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
@@ -111,5 +106,46 @@ static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
 }
 #endif
 
+void ioasid_lock_wait(struct ioasid_lock *lock);
+
+static inline void ioasid_lock(struct ioasid_lock *lock)
+{
+	if (ioasid_unlikely(!ioasid_lock_try(lock)))
+		ioasid_lock_wait(lock);
+}
+
 #endif /* IOASID_LOCK_HEADER */
+
+/*
+ * Takes the lock, unless the calling thread is inside of fork() and another has
+ * a lock that fork does not take: that one may be waiting for those fork has,
+ * and in the child it is not there. False: so it is.
+ */
+bool ioasid_lock_unless_forking(struct ioasid_lock *lock);
+
+/*
+ * A lock held while code of the user's may run: cancellation is off, and fork()
+ * in that code knows that this thread has the lock. Given back in the reverse
+ * order.
+ */
+struct ioasid_guard {
+	struct ioasid_lock *lock;
+	struct ioasid_guard *outer;
+	int cancel;
+};
+
+void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock);
+void ioasid_guard_unlock(struct ioasid_guard *guard);
+
+/*
+ * What a hook of fork() does with each lock: takes it, unless this thread has it
+ * by a guard; gives it back; makes it anew, as threads that had it or waited for
+ * it are gone. Between the first and the others the lock is the forking
+ * thread's, whose ioasid_lock() and ioasid_unlock() of it do nothing: handlers
+ * that the program gave to pthread_atfork() may call the library.
+ */
+void ioasid_lock_fork_prepare(struct ioasid_lock *lock);
+void ioasid_lock_fork_parent(struct ioasid_lock *lock);
+void ioasid_lock_fork_child(struct ioasid_lock *lock);
+
 #endif /* IOASID_PLATFORM_LOCK_H */

@@ -63,14 +63,46 @@ int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 	return 0;
 }
 
+void *ioasid_memory_alloc(const struct ioasid_memory *memory, size_t size)
+{
+	int cancel = ioasid_cancel_disable();
+	void *block = memory->alloc(memory->context, size);
+
+	ioasid_cancel_restore(cancel);
+	return block;
+}
+
+void ioasid_memory_free(const struct ioasid_memory *memory, void *block,
+			size_t size)
+{
+	int cancel = ioasid_cancel_disable();
+
+	memory->free(memory->context, block, size);
+	ioasid_cancel_restore(cancel);
+}
+
+static bool is_reserved(const struct ioasid_memory *memory, size_t size)
+{
+	return memory->reserve && size >= RESERVE_MIN;
+}
+
+static void *reserve(const struct ioasid_memory *memory, size_t size)
+{
+	int cancel = ioasid_cancel_disable();
+	void *block = memory->reserve(memory->context, size);
+
+	ioasid_cancel_restore(cancel);
+	return block;
+}
+
 void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size)
 {
 	size_t slack = IOASID_CACHE_LINE;
 	char *block, *start;
 
-	if (memory->reserve && size >= RESERVE_MIN)
-		return memory->reserve(memory->context, size);
-	block = memory->alloc(memory->context, size + slack);
+	if (is_reserved(memory, size))
+		return reserve(memory, size);
+	block = ioasid_memory_alloc(memory, size + slack);
 	if (!block)
 		return NULL;
 	memset(block, 0, size + slack);
@@ -80,22 +112,37 @@ void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size)
 	return start;
 }
 
+static void release(const struct ioasid_memory *memory, void *block,
+		    size_t size)
+{
+	int cancel = ioasid_cancel_disable();
+
+	memory->release(memory->context, block, size);
+	ioasid_cancel_restore(cancel);
+}
+
 void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 			       size_t size)
 {
 	char *start = block;
 
-	if (memory->reserve && size >= RESERVE_MIN)
-		memory->release(memory->context, block, size);
+	if (is_reserved(memory, size))
+		release(memory, block, size);
 	else
-		memory->free(memory->context, start - start[-1],
-			     size + IOASID_CACHE_LINE);
+		ioasid_memory_free(memory, start - start[-1],
+				   size + IOASID_CACHE_LINE);
 }
 
 size_t ioasid_memory_discard(const struct ioasid_memory *memory, size_t size,
 			     void *part, size_t part_size)
 {
+	size_t given_back;
+	int cancel;
+
 	if (!memory->discard || size < RESERVE_MIN)
 		return 0;
-	return memory->discard(memory->context, part, part_size);
+	cancel = ioasid_cancel_disable();
+	given_back = memory->discard(memory->context, part, part_size);
+	ioasid_cancel_restore(cancel);
+	return given_back;
 }

@@ -10,6 +10,14 @@
 int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 			  struct ioasid_memory *resolved);
 
+/*
+ * All calls of hooks are made by what follows: with cancellation off, lest a
+ * thread end in one.
+ */
+void *ioasid_memory_alloc(const struct ioasid_memory *memory, size_t size);
+void ioasid_memory_free(const struct ioasid_memory *memory, void *block,
+			size_t size);
+
 /* Zeroed memory of any size; large blocks are reserved, not touched. */
 void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size);
 void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,

@@ -5,6 +5,7 @@
 
 #include "system.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,6 +13,18 @@
 #include <time.h>
 
 #include "util.h"
+
+/*
+ * The key of the exit hook is this one or the next that is free. glibc takes
+ * memory for later ones in each thread, which a signal handler must not.
+ */
+#ifdef __GLIBC__
+#define HIGH_KEY 31
+#elif defined(PTHREAD_KEYS_MAX)
+#define HIGH_KEY (PTHREAD_KEYS_MAX - 1)
+#else
+#define HIGH_KEY 127
+#endif
 
 #ifndef __linux__
 /* What the systems beside Linux are not asked for. */
@@ -73,24 +86,67 @@ uint64_t ioasid_random(const void *salt)
 			  (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec);
 }
 
-static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
-static pthread_key_t exit_key;
-static bool exit_key_made;
+/* The key and 1, or 0: not made. */
+static ioasid_atomic_u32 exit_key;
 
 static void exit_destructor(void *value)
 {
 	((const struct ioasid_exit_hook *)value)->func();
 }
 
-static void exit_init(void)
+/*
+ * C libraries call destructors in the order of their keys, and hand out the
+ * lowest that is free, or the next. So one from far up has its turn after those
+ * of the program: what uses the library first in the last round of a thread's
+ * destructors is still followed by this one.
+ */
+static bool key_create(pthread_key_t *key)
 {
-	exit_key_made = !pthread_key_create(&exit_key, exit_destructor);
+	pthread_key_t made[HIGH_KEY + 1];
+	unsigned int count = 0;
+
+	while (count <= HIGH_KEY &&
+	       !pthread_key_create(&made[count], exit_destructor))
+		if (made[count++] >= HIGH_KEY)
+			break;
+	if (!count)
+		return false;
+	*key = made[--count];
+	while (count)
+		pthread_key_delete(made[--count]);
+	return true;
+}
+
+/* 0: no memory. Several threads may come at once, or a handler in between. */
+static uint32_t exit_key_make(void)
+{
+	uint32_t known = ioasid_load_acquire(&exit_key), made;
+	pthread_key_t key;
+
+	if (known || !key_create(&key))
+		return known;
+	made = (uint32_t)key + 1;
+	if (ioasid_cas_acq_rel(&exit_key, &known, made))
+		return made;
+	pthread_key_delete(key);
+	return known;
 }
 
 bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook)
 {
-	pthread_once(&exit_once, exit_init);
-	return exit_key_made && !pthread_setspecific(exit_key, hook);
+	static IOASID_TLS bool under_way;
+	uint32_t key;
+	bool done;
+
+	if (under_way)
+		return false;
+	under_way = true;
+	ioasid_compiler_barrier();
+	key = exit_key_make();
+	done = key && !pthread_setspecific((pthread_key_t)(key - 1), hook);
+	ioasid_compiler_barrier();
+	under_way = false;
+	return done;
 }
 
 uint64_t ioasid_clock(void)
@@ -106,10 +162,15 @@ _Static_assert(sizeof(struct ioasid_signals) >= sizeof(sigset_t),
 
 void ioasid_signals_block(struct ioasid_signals *before)
 {
-	sigset_t all, old;
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+				   SIGTRAP, SIGSYS, SIGABRT };
+	sigset_t most, old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	sigfillset(&most);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&most, own[i]);
+	/* Blocked they stay as they are. */
+	pthread_sigmask(SIG_BLOCK, &most, &old);
 	memcpy(before, &old, sizeof(old));
 }
 
@@ -121,19 +182,25 @@ void ioasid_signals_restore(const struct ioasid_signals *before)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static bool fork_ready;
+static ioasid_atomic_u32 fork_registered;
 static ioasid_atomic_ptr fork_hooks[IOASID_FORK_LAYERS];
+/* Held by the thread that forks, from prepare on. */
+static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Forks that the thread is inside of. */
+static IOASID_TLS unsigned int forking;
 /* Those that were prepared on this thread: more may come meanwhile. */
 static IOASID_TLS const struct ioasid_fork_hook *prepared[IOASID_FORK_LAYERS];
 
 static void fork_prepare(void)
 {
+	if (!forking)
+		pthread_mutex_lock(&fork_mutex);
 	for (int i = IOASID_FORK_LAYERS; i--;) {
 		prepared[i] = ioasid_load_acquire(&fork_hooks[i]);
 		if (prepared[i])
 			prepared[i]->prepare();
 	}
+	forking++;
 }
 
 static void fork_parent(void)
@@ -141,6 +208,8 @@ static void fork_parent(void)
 	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
 		if (prepared[i])
 			prepared[i]->parent();
+	if (!--forking)
+		pthread_mutex_unlock(&fork_mutex);
 }
 
 static void fork_child(void)
@@ -148,21 +217,39 @@ static void fork_child(void)
 	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
 		if (prepared[i])
 			prepared[i]->child();
+	pthread_mutex_init(&fork_mutex, NULL);
+	if (--forking)
+		pthread_mutex_lock(&fork_mutex);
 }
 
-static void fork_init(void)
+bool ioasid_forking(void)
 {
-	fork_ready = !pthread_atfork(fork_prepare, fork_parent, fork_child);
+	return forking != 0;
+}
+
+void ioasid_fork_wait(unsigned int round)
+{
+	pthread_mutex_unlock(&fork_mutex);
+	ioasid_backoff(round);
+	pthread_mutex_lock(&fork_mutex);
 }
 
 bool ioasid_at_fork(enum ioasid_fork_layer layer,
 		    const struct ioasid_fork_hook *hook)
 {
-	pthread_once(&fork_once, fork_init);
-	if (fork_ready && !ioasid_load_relaxed(&fork_hooks[layer]))
+	/*
+	 * Without a lock, which a child of fork could find taken. Threads that
+	 * come at once register twice: the one fork is then inside the other.
+	 */
+	if (!ioasid_load_acquire(&fork_registered)) {
+		if (pthread_atfork(fork_prepare, fork_parent, fork_child))
+			return false;
+		ioasid_store_release(&fork_registered, 1);
+	}
+	if (!ioasid_load_relaxed(&fork_hooks[layer]))
 		ioasid_store_release(&fork_hooks[layer],
 				     (void *)(uintptr_t)hook);
-	return fork_ready;
+	return true;
 }
 
 void ioasid_worker_init(struct ioasid_worker *worker,
@@ -191,6 +278,9 @@ bool ioasid_worker_wake(struct ioasid_worker *worker)
 	struct ioasid_signals before;
 	bool started;
 
+	/* The mutex may be held by a thread that the child does not have. */
+	if (ioasid_forking())
+		return false;
 	pthread_mutex_lock(&worker->mutex);
 	worker->woken = true;
 	if (!worker->started) {

@@ -62,13 +62,17 @@ struct ioasid_exit_hook {
 	void (*func)(void);
 };
 
-/* Has @hook called at the exit of the calling thread; false: no memory. */
+/*
+ * Has @hook called at the exit of the calling thread. May call malloc(), and
+ * that the library. False: no memory, or a call of this function is under way on
+ * this thread.
+ */
 bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook);
 
 /*
  * What each layer does around fork(): @prepare from the top layer down, the
- * others from the bottom up. In the child locks are made anew, as threads that
- * waited for them are gone.
+ * others from the bottom up, all of them on one thread at a time but for
+ * ioasid_fork_wait(). A fork may lie inside another, and @child run twice.
  */
 struct ioasid_fork_hook {
 	void (*prepare)(void);
@@ -86,17 +90,25 @@ enum ioasid_fork_layer {
 /* Again for the same layer: nothing to do. False: no memory. */
 bool ioasid_at_fork(enum ioasid_fork_layer layer,
 		    const struct ioasid_fork_hook *hook);
+/* Is the calling thread between the end of prepare and that of the others? */
+bool ioasid_forking(void);
+/* In prepare: waits a little, longer with each @round, and lets others fork. */
+void ioasid_fork_wait(unsigned int round);
 
 /* A sigset_t, whose header wants feature macros. */
 struct ioasid_signals {
 	unsigned long mask[128 / sizeof(unsigned long)];
 };
 
-/* Keeps handlers of signals from running on the calling thread. */
+/*
+ * Keeps handlers of signals from running on the calling thread, but for those
+ * that a thread sends itself by what it does: a hook that runs meanwhile may
+ * need SIGSEGV, and a program wants to hear of its faults.
+ */
 void ioasid_signals_block(struct ioasid_signals *before);
 void ioasid_signals_restore(const struct ioasid_signals *before);
 
-/* A thread of the library's own, without signals. */
+/* A thread of the library's own, without signals; see above which. */
 struct ioasid_worker {
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -107,7 +119,10 @@ struct ioasid_worker {
 
 void ioasid_worker_init(struct ioasid_worker *worker,
 			void (*func)(struct ioasid_worker *worker));
-/* Starts the thread if there is none; false: there can be none. */
+/*
+ * Starts the thread if there is none; false: there can be none, or not just now,
+ * as inside of fork().
+ */
 bool ioasid_worker_wake(struct ioasid_worker *worker);
 /* On the thread: sleeps until woken, or for some time if that is not 0. */
 void ioasid_worker_sleep(struct ioasid_worker *worker, uint64_t ns);

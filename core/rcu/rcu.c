@@ -29,11 +29,13 @@ static bool config_valid(const struct ioasid_rcu_config *config)
 static enum ioasid_rcu_read_side
 read_side(const struct ioasid_rcu_config *config)
 {
+	/* For locks too; with one thread there is nothing to gain. */
+	bool barrier = config->flavour != IOASID_RCU_NONE &&
+		       !config->no_membarrier && ioasid_membarrier_enable();
+
 	switch (config->flavour) {
 	case IOASID_RCU_EPOCH:
-		if (!config->no_membarrier && ioasid_membarrier_enable())
-			return IOASID_RCU_READ_PLAIN;
-		return IOASID_RCU_READ_FENCED;
+		return barrier ? IOASID_RCU_READ_PLAIN : IOASID_RCU_READ_FENCED;
 	case IOASID_RCU_QSBR:
 		return IOASID_RCU_READ_NOTHING;
 	case IOASID_RCU_NONE:

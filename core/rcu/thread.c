@@ -333,11 +333,12 @@ static void fork_prepare(void)
 {
 	struct ioasid_signals signals;
 
-	registry_lock(&signals);
+	ioasid_signals_block(&signals);
+	ioasid_lock_fork_prepare(&registry);
 	fork_signals = signals;
 	/* An own flavour may stand on an older domain. */
 	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_lock(&domain->lock);
+		ioasid_lock_fork_prepare(&domain->lock);
 }
 
 static void fork_parent(void)
@@ -345,8 +346,9 @@ static void fork_parent(void)
 	struct ioasid_signals signals = fork_signals;
 
 	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_unlock(&domain->lock);
-	registry_unlock(&signals);
+		ioasid_lock_fork_parent(&domain->lock);
+	ioasid_lock_fork_parent(&registry);
+	ioasid_signals_restore(&signals);
 }
 
 /* Domain locked. Leaves this thread's reader, if any. */
@@ -378,9 +380,9 @@ static void fork_child(void)
 	for (struct domain *domain = domains; domain; domain = domain->next) {
 		drop_others(domain);
 		ioasid_rcu_queues_child(domain);
-		ioasid_lock_init(&domain->lock);
+		ioasid_lock_fork_child(&domain->lock);
 	}
-	ioasid_lock_init(&registry);
+	ioasid_lock_fork_child(&registry);
 	ioasid_signals_restore(&signals);
 }
 

@@ -5,24 +5,27 @@
 
 void ioasid_space_lock_guarded(struct space *space)
 {
-	/* The thread may not end with the lock. */
-	int cancel = ioasid_cancel_disable();
+	int cancel;
 
-	if (space->lock_ops.lock)
-		space->lock_ops.lock(space->lock_ops.context);
-	else
-		ioasid_lock(&space->lock);
-	space->cancel = cancel;
+	if (!space->lock_ops.lock) {
+		ioasid_guard_lock(&space->guard, &space->lock);
+		return;
+	}
+	/* The thread may not end with the lock. */
+	cancel = ioasid_cancel_disable();
+	space->lock_ops.lock(space->lock_ops.context);
+	space->guard.cancel = cancel;
 }
 
 void ioasid_space_unlock_guarded(struct space *space)
 {
-	int cancel = space->cancel;
+	int cancel = space->guard.cancel;
 
-	if (space->lock_ops.lock)
-		space->lock_ops.unlock(space->lock_ops.context);
-	else
-		ioasid_unlock(&space->lock);
+	if (!space->lock_ops.lock) {
+		ioasid_guard_unlock(&space->guard);
+		return;
+	}
+	space->lock_ops.unlock(space->lock_ops.context);
 	ioasid_cancel_restore(cancel);
 }
 
@@ -32,8 +35,8 @@ int ioasid_space_keep_thread(struct space *space)
 
 	/* What the next unlock restores. */
 	if (space->guarded) {
-		before = space->cancel;
-		space->cancel = now;
+		before = space->guard.cancel;
+		space->guard.cancel = now;
 	}
 	return before;
 }
@@ -41,7 +44,7 @@ int ioasid_space_keep_thread(struct space *space)
 void ioasid_space_let_thread(struct space *space, int before)
 {
 	if (space->guarded)
-		space->cancel = before;
+		space->guard.cancel = before;
 	else
 		ioasid_cancel_restore(before);
 }
@@ -64,13 +67,13 @@ void *ioasid_space_memory(struct space *space, size_t size)
 {
 	const struct ioasid_memory *user = &space->user_memory;
 
-	return counted(space, user->alloc(user->context, size), size);
+	return counted(space, ioasid_memory_alloc(user, size), size);
 }
 
 void ioasid_space_memory_free(struct space *space, void *memory, size_t size)
 {
 	ioasid_fetch_sub_release(&space->held, size);
-	space->user_memory.free(space->user_memory.context, memory, size);
+	ioasid_memory_free(&space->user_memory, memory, size);
 }
 
 static void *counted_alloc(void *context, size_t size)

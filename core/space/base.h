@@ -84,7 +84,7 @@ struct space {
 	/* what follows is written under the lock */
 	struct ioasid_lock_ops lock_ops;
 	struct ioasid_lock lock __attribute__((aligned(IOASID_CACHE_LINE)));
-	int cancel;
+	struct ioasid_guard guard;
 	struct ioasid_stats stats;
 	struct quarantine quarantine;
 	/* what a store asked for last, lest too much wait for readers */

@@ -12,16 +12,16 @@ static struct space *spaces;
 
 static void fork_prepare(void)
 {
-	ioasid_lock(&spaces_lock);
+	ioasid_lock_fork_prepare(&spaces_lock);
 	for (struct space *space = spaces; space; space = space->next)
-		ioasid_lock(&space->lock);
+		ioasid_lock_fork_prepare(&space->lock);
 }
 
 static void fork_parent(void)
 {
 	for (struct space *space = spaces; space; space = space->next)
-		ioasid_unlock(&space->lock);
-	ioasid_unlock(&spaces_lock);
+		ioasid_lock_fork_parent(&space->lock);
+	ioasid_lock_fork_parent(&spaces_lock);
 }
 
 static void fork_child(void)
@@ -31,7 +31,7 @@ static void fork_child(void)
 		ioasid_events_fork_child(space);
 		ioasid_sources_fork_child(space);
 	}
-	ioasid_lock_init(&spaces_lock);
+	ioasid_lock_fork_child(&spaces_lock);
 }
 
 /* False: no memory. */

@@ -50,7 +50,11 @@ extern "C" {
  * @context: first argument of every call
  *
  * Called with locks of the library held: a hook must not call the library.
- * Called from any thread that calls the library. All zero: the system's own.
+ * Called from any thread that calls the library, with cancellation off. A hook
+ * must return: no pthread_exit(), longjmp() or exception out of it. It may call
+ * fork(), and returns in the child too; where two threads do so at once, in
+ * hooks of two spaces, each child has the other's space half changed and must
+ * leave it alone. All zero: the system's own.
  */
 struct ioasid_memory {
 	void *(*alloc)(void *context, size_t size);

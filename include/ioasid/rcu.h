@@ -115,7 +115,10 @@ struct ioasid_rcu_ops {
  *                 as without it. Not with IOASID_RCU_NONE
  * @no_membarrier: use full fences even where membarrier(2) works: for a
  *                 program that will forbid itself the call, without which
- *                 grace periods would not end
+ *                 grace periods would not end. The library's locks use the call
+ *                 from the first domain on, of any flavour but NONE, that does
+ *                 not say so (as those that spaces make for themselves do not);
+ *                 a process without one never makes it
  */
 struct ioasid_rcu_config {
 	enum ioasid_rcu_flavour flavour;
@@ -342,8 +345,8 @@ IOASID_INLINE void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
  * @config: see there; NULL for all defaults
  * @rcu:    receives the domain
  *
- * Context: takes a lock; not in a signal handler. Asks for membarrier(2) once
- * a process.
+ * Context: takes a lock; not in a signal handler. Asks for membarrier(2)
+ * until it is had.
  * Return: 0; -EINVAL unknown flavour, an own flavour without its required
  * operations, memory hooks half given, a reclaimer with none; -ENOMEM.
  * Ownership: the caller's, until ioasid_rcu_destroy().

@@ -43,6 +43,25 @@ bool ioasid_membarrier(void)
 	return true;
 }
 
+// Threads of the model have no life of their own to cancel, and do not fork.
+int ioasid_cancel_disable(void)
+{
+	return 0;
+}
+
+void ioasid_cancel_restore(int)
+{
+}
+
+bool ioasid_forking(void)
+{
+	return false;
+}
+
+void ioasid_fork_wait(unsigned int)
+{
+}
+
 // The kernel has a full barrier before it looks at the word, and no wake comes
 // between the look and the sleep; so has a wake.
 void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns)

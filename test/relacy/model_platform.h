@@ -134,6 +134,17 @@ static void hook_free(void *, void *block, size_t)
 	model::release(block);
 }
 
+void *ioasid_memory_alloc(const struct ioasid_memory *memory, size_t size)
+{
+	return memory->alloc(memory->context, size);
+}
+
+void ioasid_memory_free(const struct ioasid_memory *memory, void *block,
+			size_t size)
+{
+	(memory->free)(memory->context, block, size);
+}
+
 int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 			  struct ioasid_memory *resolved)
 {
@@ -186,6 +197,11 @@ bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook)
 {
 	model::now.exit_hook[rl::thread_index()] = hook->func;
 	return true;
+}
+
+bool ioasid_forking(void)
+{
+	return false;
 }
 
 bool ioasid_at_fork(enum ioasid_fork_layer, const struct ioasid_fork_hook *)
@@ -291,6 +307,35 @@ void model_unlock(struct ioasid_lock *lock, const model_site *site)
 		model::switch_here();
 	}
 	model::done();
+}
+
+bool ioasid_lock_unless_forking(struct ioasid_lock *lock)
+{
+	ioasid_lock(lock);
+	return true;
+}
+
+void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock)
+{
+	guard->lock = lock;
+	ioasid_lock(lock);
+}
+
+void ioasid_guard_unlock(struct ioasid_guard *guard)
+{
+	ioasid_unlock(guard->lock);
+}
+
+void ioasid_lock_fork_prepare(struct ioasid_lock *)
+{
+}
+
+void ioasid_lock_fork_parent(struct ioasid_lock *)
+{
+}
+
+void ioasid_lock_fork_child(struct ioasid_lock *)
+{
 }
 
 } // extern "C"

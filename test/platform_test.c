@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the library asks of the system, where the system says no, once or for
+ * good, or calls back. The C library's functions stand before a small play of
+ * that. Each case runs in a process of its own, as what is asked for once is.
+ */
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+#include "test/fixture.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+#include "core/platform/lock.h"
+
+/* Long: only what hangs gets there. */
+#define HANG_SECONDS 120
+
+static int run_alone(void (*func)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		alarm(HANG_SECONDS);
+		func();
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static const int thread_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+				      SIGTRAP, SIGSYS, SIGABRT };
+
+static bool is_of_thread(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(thread_signals); i++)
+		if (thread_signals[i] == number)
+			return true;
+	return false;
+}
+
+static void check_blocked(void)
+{
+	const int others[] = { SIGINT, SIGTERM, SIGALRM, SIGUSR1, SIGCHLD };
+	sigset_t now;
+
+	CHECK(!pthread_sigmask(SIG_SETMASK, NULL, &now));
+	for (int number = 1; number < 32; number++)
+		CHECK(!is_of_thread(number) || !sigismember(&now, number));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		CHECK(sigismember(&now, others[i]));
+}
+
+static void faults_are_not_blocked(void)
+{
+	struct ioasid_signals before;
+	sigset_t mine, now;
+
+	CHECK(!sigemptyset(&mine) && !sigaddset(&mine, SIGUSR2) &&
+	      !sigaddset(&mine, SIGTRAP));
+	CHECK(!pthread_sigmask(SIG_SETMASK, &mine, NULL));
+	ioasid_signals_block(&before);
+	/* The program's own choice stands. */
+	CHECK(!pthread_sigmask(SIG_SETMASK, NULL, &now));
+	CHECK(sigismember(&now, SIGTRAP));
+	ioasid_signals_restore(&before);
+	CHECK(!pthread_sigmask(SIG_SETMASK, NULL, &now));
+	CHECK(sigismember(&now, SIGUSR2) && sigismember(&now, SIGTRAP));
+	CHECK(!sigismember(&now, SIGINT) && !sigismember(&now, SIGSEGV));
+
+	CHECK(!pthread_sigmask(SIG_UNBLOCK, &mine, NULL));
+	ioasid_signals_block(&before);
+	check_blocked();
+	ioasid_signals_restore(&before);
+}
+
+static ioasid_atomic_u32 worker_ran;
+
+static void worker_func(struct ioasid_worker *worker)
+{
+	check_blocked();
+	ioasid_store_release(&worker_ran, 1);
+	while (!ioasid_worker_stopped(worker))
+		ioasid_worker_sleep(worker, 0);
+}
+
+static void worker_hears_of_faults(void)
+{
+	struct ioasid_worker worker;
+
+	ioasid_worker_init(&worker, worker_func);
+	CHECK(ioasid_worker_wake(&worker));
+	while (!ioasid_load_acquire(&worker_ran))
+		sched_yield();
+	ioasid_worker_stop(&worker);
+}
+
+static ioasid_atomic_u32 all_hook_calls;
+
+static void exit_func(void)
+{
+	ioasid_fetch_add_acq_rel(&all_hook_calls, 1u);
+}
+
+static const struct ioasid_exit_hook exit_hook = { exit_func };
+
+static void *use_once(void *arg)
+{
+	(void)arg;
+	CHECK(ioasid_at_thread_exit(&exit_hook));
+	CHECK(ioasid_at_thread_exit(&exit_hook));
+	return NULL;
+}
+
+static void run_thread(void *(*func)(void *))
+{
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, func, NULL));
+	CHECK(!pthread_join(thread, NULL));
+}
+
+static void hook_runs_at_exit(void)
+{
+	run_thread(use_once);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+	run_thread(use_once);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 2);
+}
+
+#if !TEST_SANITIZED
+static pthread_key_t late_key;
+
+/* The library's first use is in the last round of a thread's destructors. */
+static void late(void *value)
+{
+	const char *round = value;
+
+	if (!round[1])
+		CHECK(ioasid_at_thread_exit(&exit_hook));
+	else
+		CHECK(!pthread_setspecific(late_key, round + 1));
+}
+
+static void *use_late(void *arg)
+{
+	static char rounds[PTHREAD_DESTRUCTOR_ITERATIONS + 1];
+
+	(void)arg;
+	memset(rounds, 1, PTHREAD_DESTRUCTOR_ITERATIONS);
+	CHECK(!pthread_setspecific(late_key, rounds));
+	return NULL;
+}
+
+static void hook_runs_in_last_round(void)
+{
+	run_thread(use_once);
+	CHECK(!pthread_key_create(&late_key, late));
+	run_thread(use_late);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 2);
+}
+#endif
+
+static void keys_are_given_back(void)
+{
+	pthread_key_t key[PTHREAD_KEYS_MAX];
+	unsigned int count = 0;
+
+	run_thread(use_once);
+	while (count < PTHREAD_KEYS_MAX &&
+	       !pthread_key_create(&key[count], NULL))
+		count++;
+	/* Some are the C library's, or a sanitizer's. */
+	CHECK(count > PTHREAD_KEYS_MAX - 20);
+}
+
+static void key_is_had_where_few_are_left(void)
+{
+	pthread_key_t key[PTHREAD_KEYS_MAX];
+	unsigned int count = 0;
+
+	while (count < PTHREAD_KEYS_MAX &&
+	       !pthread_key_create(&key[count], NULL))
+		count++;
+	CHECK(!ioasid_at_thread_exit(&exit_hook));
+	CHECK(!pthread_key_delete(key[count - 1]));
+	run_thread(use_once);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+}
+
+/*
+ * Functions of the C library that fail when asked to; the sanitizers have
+ * their own in that place.
+ */
+#if defined(__GLIBC__) && !TEST_SANITIZED
+static struct {
+	unsigned int atfork, keys, queries, barriers;
+	/* registrations are refused; how many were made, and barriers asked */
+	bool no_registration, lost, twice;
+	unsigned int registered, membarriers;
+	/* waits for some time */
+	ioasid_atomic_u32 timed;
+	/* calls back, from pthread_setspecific() */
+	void (*inside)(void);
+	unsigned int callocs;
+} play;
+
+static bool fails(unsigned int *times)
+{
+	if (!*times)
+		return false;
+	--*times;
+	return true;
+}
+
+static void (*next_of(const char *name))(void)
+{
+	void *found = dlsym(RTLD_NEXT, name);
+	void (*func)(void);
+
+	CHECK(found && sizeof(func) == sizeof(found));
+	memcpy(&func, &found, sizeof(func));
+	return func;
+}
+
+int __register_atfork(void (*prepare)(void), void (*parent)(void),
+		      void (*child)(void), void *dso);
+
+int pthread_atfork(void (*prepare)(void), void (*parent)(void),
+		   void (*child)(void))
+{
+	if (fails(&play.atfork))
+		return ENOMEM;
+	if (play.twice)
+		CHECK(!__register_atfork(prepare, parent, child, NULL));
+	return __register_atfork(prepare, parent, child, NULL);
+}
+
+int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	int (*next)(pthread_key_t *, void (*)(void *)) =
+		(int (*)(pthread_key_t *, void (*)(void *)))next_of(
+			"pthread_key_create");
+
+	return fails(&play.keys) ? EAGAIN : next(key, destructor);
+}
+
+int pthread_setspecific(pthread_key_t key, const void *value)
+{
+	int (*next)(pthread_key_t, const void *) = (int (*)(
+		pthread_key_t, const void *))next_of("pthread_setspecific");
+	void (*inside)(void) = play.inside;
+
+	play.inside = NULL;
+	if (inside)
+		inside();
+	return next(key, value);
+}
+
+void *__libc_calloc(size_t count, size_t size);
+
+void *calloc(size_t count, size_t size)
+{
+	play.callocs++;
+	return __libc_calloc(count, size);
+}
+
+#ifdef SYS_membarrier
+#define FUTEX_WAIT 0
+#define QUERY 0
+#define EXPEDITED (1 << 3)
+#define REGISTER (1 << 4)
+
+static long play_membarrier(int command)
+{
+	__atomic_fetch_add(&play.membarriers, 1, __ATOMIC_RELAXED);
+	switch (command) {
+	case QUERY:
+		if (!fails(&play.queries))
+			return QUERY | EXPEDITED | REGISTER;
+		errno = ENOSYS;
+		return -1;
+	case REGISTER:
+		if (!play.no_registration) {
+			play.registered++;
+			play.lost = false;
+			return 0;
+		}
+		errno = EPERM;
+		return -1;
+	default:
+		CHECK(command == EXPEDITED);
+		if (!play.lost && !fails(&play.barriers)) {
+			ioasid_fence_seq_cst();
+			return 0;
+		}
+		errno = EPERM;
+		return -1;
+	}
+}
+
+/* As the kernel reads it, whatever the C library's struct timespec is. */
+static void check_time(long number, const void *time)
+{
+	const long *narrow = time;
+	const int64_t *wide = time;
+
+	(void)wide;
+#ifdef SYS_futex_time64
+	if (number == SYS_futex_time64) {
+		CHECK(wide[0] == 0 && wide[1] == 1000000);
+		return;
+	}
+#endif
+	CHECK(number == SYS_futex);
+	CHECK(narrow[0] == 0 && narrow[1] == 1000000);
+}
+
+static bool is_futex(long number)
+{
+#ifdef SYS_futex_time64
+	if (number == SYS_futex_time64)
+		return true;
+#endif
+	return number == SYS_futex;
+}
+
+long syscall(long number, ...)
+{
+	long (*next)(long, ...) = (long (*)(long, ...))next_of("syscall");
+	va_list list;
+	long arg[6];
+
+	va_start(list, number);
+	for (unsigned int i = 0; i < 6; i++)
+		arg[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_membarrier)
+		return play_membarrier((int)arg[0]);
+	if (is_futex(number) && (arg[1] & 127) == FUTEX_WAIT && arg[3]) {
+		check_time(number, (const void *)arg[3]);
+		ioasid_fetch_add_acq_rel(&play.timed, 1u);
+	}
+	return next(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+}
+
+static void barrier_is_tried_again(void)
+{
+	play.queries = 1;
+	CHECK(!ioasid_membarrier_enable());
+	CHECK(!play.registered);
+	CHECK(ioasid_membarrier_enable());
+	CHECK(play.registered == 1 && ioasid_membarrier());
+}
+
+static void registration_is_tried_again(void)
+{
+	play.no_registration = true;
+	CHECK(!ioasid_membarrier_enable());
+	play.no_registration = false;
+	CHECK(ioasid_membarrier_enable());
+}
+
+static void lost_registration_is_made_again(void)
+{
+	CHECK(ioasid_membarrier_enable());
+	play.lost = true;
+	CHECK(ioasid_membarrier());
+	CHECK(play.registered == 2);
+	CHECK(ioasid_membarrier());
+	CHECK(play.registered == 2);
+}
+
+static void forbidden_for_good_is_said(void)
+{
+	CHECK(ioasid_membarrier_enable());
+	play.lost = play.no_registration = true;
+	CHECK(!ioasid_membarrier());
+	CHECK(!ioasid_membarrier());
+}
+
+static struct ioasid_lock lock = IOASID_LOCK_INIT;
+static void *contend(void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < 20000; i++) {
+		ioasid_lock(&lock);
+		if (i % 500 == 0)
+			sched_yield();
+		ioasid_unlock(&lock);
+	}
+	return NULL;
+}
+
+/* Held until that is not 0, so that there is at least one waiter. */
+static void contend_for_lock(const ioasid_atomic_u32 *word)
+{
+	pthread_t thread[3];
+
+	ioasid_lock(&lock);
+	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_create(&thread[i], NULL, contend, NULL));
+	while (!ioasid_load_relaxed(word))
+		sched_yield();
+	ioasid_unlock(&lock);
+	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_join(thread[i], NULL));
+}
+
+static void never_used_before_enabled(void)
+{
+	contend_for_lock(&lock.waiters);
+	CHECK(!play.membarriers);
+	CHECK(ioasid_membarrier_enable());
+	play.membarriers = 0;
+	contend_for_lock(&lock.waiters);
+	CHECK(play.membarriers);
+}
+
+static void create_domain(const struct ioasid_rcu_config *config)
+{
+	struct ioasid_rcu *rcu;
+
+	CHECK(!ioasid_rcu_create(config, &rcu));
+	CHECK(!ioasid_rcu_synchronize(rcu));
+	contend_for_lock(&lock.waiters);
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
+static void domains_may_opt_out(void)
+{
+	struct ioasid_rcu_config config = { .no_membarrier = true };
+
+	create_domain(&config);
+	config.flavour = IOASID_RCU_QSBR;
+	create_domain(&config);
+	config.flavour = IOASID_RCU_NONE;
+	config.no_membarrier = false;
+	create_domain(&config);
+	CHECK(!play.membarriers);
+	create_domain(NULL);
+	CHECK(play.membarriers);
+	/* With others it is used for their sake, by locks too. */
+	play.membarriers = 0;
+	config.flavour = IOASID_RCU_EPOCH;
+	config.no_membarrier = true;
+	create_domain(&config);
+	CHECK(play.membarriers);
+}
+
+static void waiters_look_by_themselves(void)
+{
+	CHECK(ioasid_membarrier_enable());
+	play.lost = play.no_registration = true;
+	contend_for_lock(&play.timed);
+}
+#endif
+
+static const struct ioasid_fork_hook no_hook;
+
+static void atfork_is_tried_again(void)
+{
+	play.atfork = 2;
+	CHECK(!ioasid_at_fork(IOASID_FORK_RCU, &no_hook));
+	CHECK(!ioasid_at_fork(IOASID_FORK_SPACE, &no_hook));
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &no_hook));
+	play.atfork = 1;
+	CHECK(ioasid_at_fork(IOASID_FORK_SPACE, &no_hook));
+}
+
+static void *fail_and_use(void *arg)
+{
+	play.keys = 1;
+	CHECK(!ioasid_at_thread_exit(&exit_hook));
+	return use_once(arg);
+}
+
+static void key_is_tried_again(void)
+{
+	run_thread(fail_and_use);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+}
+
+static void *use_without_memory(void *arg)
+{
+	unsigned int before = play.callocs;
+
+	use_once(arg);
+	CHECK(play.callocs == before);
+	return NULL;
+}
+
+/* It may be in a signal handler, which has interrupted malloc(). */
+static void first_use_takes_no_memory(void)
+{
+	run_thread(use_without_memory);
+}
+
+static unsigned int depth;
+
+/* As where malloc() is somebody's who looks IDs up. */
+static void enter_again(void)
+{
+	depth++;
+	CHECK(!ioasid_at_thread_exit(&exit_hook));
+}
+
+static void *use_inside(void *arg)
+{
+	play.inside = enter_again;
+	return use_once(arg);
+}
+
+static void first_use_enters_again(void)
+{
+	run_thread(use_inside);
+	CHECK(depth == 1);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+}
+
+static struct ioasid_lock forked = IOASID_LOCK_INIT;
+
+static void forked_prepare(void)
+{
+	ioasid_lock_fork_prepare(&forked);
+}
+
+static void forked_parent(void)
+{
+	ioasid_lock_fork_parent(&forked);
+}
+
+static void forked_child(void)
+{
+	ioasid_lock_fork_child(&forked);
+}
+
+/* Two threads come first at once. */
+static void handlers_registered_twice(void)
+{
+	static const struct ioasid_fork_hook hook = { forked_prepare,
+						      forked_parent,
+						      forked_child };
+	pid_t child;
+	int status;
+
+	play.twice = true;
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
+	for (unsigned int i = 0; i < 2; i++) {
+		child = fork();
+		CHECK(!ioasid_forking());
+		CHECK(ioasid_lock_try(&forked));
+		ioasid_unlock(&forked);
+		if (!child)
+			_exit(0);
+		CHECK(waitpid(child, &status, 0) == child && !status);
+	}
+}
+#endif
+
+#define ALONE(func)                                   \
+	static void test_##func(void **state)         \
+	{                                             \
+		(void)state;                          \
+		assert_int_equal(run_alone(func), 0); \
+	}
+#define TEST(func) { #func, test_##func, NULL, NULL, NULL }
+
+ALONE(faults_are_not_blocked)
+ALONE(worker_hears_of_faults)
+ALONE(hook_runs_at_exit)
+#if !TEST_SANITIZED
+ALONE(hook_runs_in_last_round)
+#endif
+ALONE(keys_are_given_back)
+ALONE(key_is_had_where_few_are_left)
+#if defined(__GLIBC__) && !TEST_SANITIZED
+ALONE(atfork_is_tried_again)
+ALONE(key_is_tried_again)
+ALONE(first_use_enters_again)
+ALONE(first_use_takes_no_memory)
+ALONE(handlers_registered_twice)
+#ifdef SYS_membarrier
+ALONE(barrier_is_tried_again)
+ALONE(registration_is_tried_again)
+ALONE(lost_registration_is_made_again)
+ALONE(forbidden_for_good_is_said)
+ALONE(never_used_before_enabled)
+ALONE(domains_may_opt_out)
+ALONE(waiters_look_by_themselves)
+#endif
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(faults_are_not_blocked),
+		TEST(worker_hears_of_faults),
+		TEST(hook_runs_at_exit),
+#if !TEST_SANITIZED
+		/* Theirs run in the last round too, and end the thread. */
+		TEST(hook_runs_in_last_round),
+#endif
+		TEST(keys_are_given_back),
+		TEST(key_is_had_where_few_are_left),
+#if defined(__GLIBC__) && !TEST_SANITIZED
+		TEST(atfork_is_tried_again),
+		TEST(key_is_tried_again),
+		TEST(first_use_enters_again),
+		TEST(first_use_takes_no_memory),
+		TEST(handlers_registered_twice),
+#ifdef SYS_membarrier
+		TEST(barrier_is_tried_again),
+		TEST(registration_is_tried_again),
+		TEST(lost_registration_is_made_again),
+		TEST(forbidden_for_good_is_said),
+		TEST(never_used_before_enabled),
+		TEST(domains_may_opt_out),
+		TEST(waiters_look_by_themselves),
+#endif
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
