@@ -25,9 +25,8 @@ int ioasid_space_unregister_allocator(struct ioasid_space *public_space,
 
 	if (mode != IOASID_UNREGISTER_IDLE && mode != IOASID_UNREGISTER_KEEP)
 		return -EINVAL;
-	if (ioasid_source_calling(space))
+	if (ioasid_source_calling(space) || !ioasid_callbacks_lock(space))
 		return -EDEADLK;
-	ioasid_callbacks_lock(space);
 	ioasid_space_lock(space);
 	ret = ioasid_source_unregister(space, ops, mode);
 	ioasid_hand_back(space);

@@ -175,7 +175,9 @@ static void hand_back_queued(struct space *space)
 	/* Then it is done once the callback has returned. */
 	if (ioasid_source_calling(space))
 		return;
-	ioasid_callbacks_lock(space);
+	/* Or by whoever is calling them. */
+	if (!ioasid_callbacks_lock(space))
+		return;
 	ioasid_space_lock(space);
 	ioasid_hand_back(space);
 	ioasid_space_unlock(space);
@@ -263,9 +265,13 @@ static int alloc_lock(struct space *space, struct update *update, bool *sourced)
 	if (ioasid_source_calling(space))
 		return -EDEADLK;
 	while (space->sources.line && !*sourced) {
+		bool locked;
+
 		ioasid_space_unlock(space);
-		ioasid_callbacks_lock(space);
+		locked = ioasid_callbacks_lock(space);
 		ioasid_space_lock(space);
+		if (!locked)
+			return -EDEADLK;
 		*sourced = space->sources.line != NULL;
 		if (!*sourced)
 			ioasid_callbacks_unlock(space);

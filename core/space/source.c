@@ -7,15 +7,19 @@
 
 #include <string.h>
 
-void ioasid_callbacks_lock(struct space *space)
+bool ioasid_callbacks_lock(struct space *space)
 {
 	/* The thread may not end in a callback. */
 	int cancel = ioasid_cancel_disable();
 
-	ioasid_lock(&space->sources.lock);
+	if (!ioasid_lock_unless_forking(&space->sources.lock)) {
+		ioasid_cancel_restore(cancel);
+		return false;
+	}
 	space->sources.cancel = cancel;
 	ioasid_store_relaxed(&space->sources.thread,
 			     (void *)(uintptr_t)ioasid_space_thread());
+	return true;
 }
 
 void ioasid_callbacks_unlock(struct space *space)

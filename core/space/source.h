@@ -41,8 +41,11 @@ static inline bool ioasid_source_calling(const struct space *space)
 	       thread == ioasid_space_thread();
 }
 
-/* Without the space's lock, which comes after this one. */
-void ioasid_callbacks_lock(struct space *space);
+/*
+ * Without the space's lock, which comes after this one. False: a handler of
+ * fork() calls, while another thread has the lock, which may wait for fork.
+ */
+bool ioasid_callbacks_lock(struct space *space);
 void ioasid_callbacks_unlock(struct space *space);
 
 /*

@@ -27,7 +27,7 @@ static void fork_parent(void)
 static void fork_child(void)
 {
 	for (struct space *space = spaces; space; space = space->next) {
-		ioasid_lock_init(&space->lock);
+		ioasid_lock_fork_child(&space->lock);
 		ioasid_events_fork_child(space);
 		ioasid_sources_fork_child(space);
 	}
@@ -209,6 +209,7 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	if (ret)
 		return ret;
 	delist(space);
+	/* No other call may run: it is free. */
 	ioasid_callbacks_lock(space);
 	ioasid_space_lock(space);
 	retires = space->extras.count > 0;

@@ -94,7 +94,8 @@ int ioasid_space_register_allocator(struct ioasid_space *space,
  * Context: waits for callbacks on other threads.
  * Return: 0 @ops is the caller's again; 1 it will be; -EBUSY with
  * IOASID_UNREGISTER_IDLE: it has IDs in use, pending included; -EINVAL unknown
- * mode; -ENOENT not registered; -EDEADLK called from an allocator's callback.
+ * mode; -ENOENT not registered; -EDEADLK called from an allocator's callback, or
+ * by a handler of fork() while another thread calls one.
  * On error nothing has changed.
  * Complexity: linear in the allocators registered.
  */

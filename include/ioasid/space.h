@@ -235,7 +235,8 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * ioasid_rcu_config); -ENOMEM; -EXDEV @set
  * belongs to another space; -ENFILE no room for one more set; -ERANGE, -EEXIST
  * an allocator gave an ID out of the range, or one in use; -EDEADLK called
- * from an allocator's callback. On error nothing has changed.
+ * from an allocator's callback, or by a handler of fork() while another thread
+ * calls one. On error nothing has changed.
  * Ownership: @data stays the caller's.
  * Complexity: one step a level of the store, and 8 of the IDs that have waited
  * for a grace period; where none is vacant, all the IDs that wait or waited.
