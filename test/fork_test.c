@@ -405,6 +405,52 @@ static void fork_waits_for_hook(void)
 	}
 }
 
+/* Between any two of its steps what the locks protect may be half changed. */
+static void change_slowly(void)
+{
+	ioasid_store_release(&inside_hook, 1);
+	ioasid_store_release(&stage, 1);
+	for (unsigned int i = 0; i < 200; i++)
+		sched_yield();
+	ioasid_store_release(&inside_hook, 0);
+}
+
+static void not_changing(void)
+{
+	CHECK(!ioasid_load_relaxed(&inside_hook));
+	CHECK(is_free(&first));
+	CHECK(!is_free(&other));
+}
+
+static void *fork_once(void *arg)
+{
+	(void)arg;
+	fork_both(no_check);
+	return NULL;
+}
+
+/* A hook's fork waits for handlers of another fork, for all its guards. */
+static void fork_waits_for_handlers(void)
+{
+	struct ioasid_guard guard;
+	pthread_t thread;
+
+	register_users();
+	register_locks();
+	for (unsigned int i = 0; i < 30; i++) {
+		ioasid_store_relaxed(&stage, 0);
+		handlers.prepare = change_slowly;
+		CHECK(!pthread_create(&thread, NULL, fork_once, NULL));
+		wait_for(&stage, 1);
+		handlers.prepare = NULL;
+		ioasid_guard_lock(&guard, &other);
+		fork_both(not_changing);
+		ioasid_guard_unlock(&guard);
+		CHECK(!pthread_join(thread, NULL));
+		both_free();
+	}
+}
+
 /* Another is inside of a hook that forks, and has the other lock. */
 static void *guard_and_fork(void *arg)
 {
@@ -634,6 +680,20 @@ static void library_first_in_handlers(void)
 	fork_with_handlers(use_library, all_in_order);
 }
 
+/* The default space is there only after the fork, its lock before. */
+static void library_first_in_child(void)
+{
+	register_users();
+	CHECK(!ioasid_default_configure(NULL));
+	fork_both(all_in_order);
+	handlers.child = use_library;
+	fork_both(all_in_order);
+	handlers.child = NULL;
+	handlers.parent = use_library;
+	fork_both(all_in_order);
+	all_in_order();
+}
+
 static ioasid_atomic_u32 stop;
 
 static void *alloc_and_free(void *arg)
@@ -716,6 +776,7 @@ ALONE(fork_waits_for_locks)
 ALONE(forks_under_guard)
 ALONE(two_fork_at_once)
 ALONE(fork_waits_for_hook)
+ALONE(fork_waits_for_handlers)
 ALONE(two_fork_under_guards)
 ALONE(ends_after_guards)
 ALONE(ends_after_hooks)
@@ -723,6 +784,7 @@ ALONE(space_of_cancelled_thread)
 ALONE(library_in_earlier_handlers)
 ALONE(library_in_later_handlers)
 ALONE(library_first_in_handlers)
+ALONE(library_first_in_child)
 ALONE(forks_while_threads_alloc)
 ALONE(forks_from_all_threads)
 
@@ -739,6 +801,7 @@ int main(void)
 		TEST(forks_under_guard),
 		TEST(two_fork_at_once),
 		TEST(fork_waits_for_hook),
+		TEST(fork_waits_for_handlers),
 		TEST(two_fork_under_guards),
 		TEST(ends_after_guards),
 		TEST(ends_after_hooks),
@@ -746,6 +809,7 @@ int main(void)
 		TEST(library_in_earlier_handlers),
 		TEST(library_in_later_handlers),
 		TEST(library_first_in_handlers),
+		TEST(library_first_in_child),
 		TEST(forks_while_threads_alloc),
 		TEST(forks_from_all_threads),
 	};
