@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "defer.h"
+
 #include "domain.h"
+#include "epoch.h"
+#include "grace.h"
+#include "thread.h"
 
 /* Callbacks deferred between two looks at what is due. */
 #define BATCH 32

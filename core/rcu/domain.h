@@ -2,12 +2,11 @@
 #ifndef IOASID_RCU_DOMAIN_H
 #define IOASID_RCU_DOMAIN_H
 
-#include "grace.h"
-#include "internal.h"
+#include <ioasid/rcu.h>
 
 #include "../platform/internal.h"
 
-/* What a domain is made of, and what the files of this layer share. */
+/* What a domain is made of. */
 
 /*
  * Callbacks that wait together; @since: when the first was deferred, or 0.
@@ -72,31 +71,5 @@ static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)
 	return rcu->flavour == IOASID_RCU_QSBR ||
 	       (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->online);
 }
-
-/* thread.c: the calling thread's, or NULL; a new one, NULL: no memory */
-struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu);
-struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain);
-bool ioasid_rcu_forget_reader(const struct ioasid_rcu *rcu);
-/* Is the calling thread inside of a deferred callback of the domain? */
-bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu);
-/* Is it inside of that or of a read section, where a wait has no end? */
-bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu);
-void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
-				const struct ioasid_rcu *rcu);
-void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame);
-/* False: no memory. */
-bool ioasid_rcu_enlist(struct domain *domain);
-/* Takes the readers away. */
-void ioasid_rcu_delist(struct domain *domain);
-
-/* grace.c: with the domain's lock; a wait without, outside of read sections. */
-bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie);
-uint64_t ioasid_rcu_cookie(struct domain *domain);
-void ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
-
-/* defer.c */
-void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer);
-void ioasid_rcu_queues_child(struct domain *domain);
-void ioasid_rcu_reclaimer_stop(struct domain *domain);
 
 #endif /* IOASID_RCU_DOMAIN_H */

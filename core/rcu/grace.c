@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "grace.h"
+
 #include "domain.h"
+#include "epoch.h"
+#include "thread.h"
 
 /* Domain locked. */
 static bool readers_gone(struct domain *domain, uint64_t epoch)

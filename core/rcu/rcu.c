@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
 #include "domain.h"
+#include "epoch.h"
 
 #define PENDING_LIMIT 65536
 #define RETIRED_LIMIT ((size_t)64 << 20)
+
+/* Under the registry's lock: all domains, newest first. */
+static struct domain *domains;
+/* Domains that have each place. */
+static unsigned int place_users[IOASID_RCU_READERS];
+/* Of the thread that forks. */
+static struct ioasid_signals fork_signals;
 
 static bool ops_complete(const struct ioasid_rcu_ops *ops)
 {
@@ -46,6 +56,78 @@ read_side(const struct ioasid_rcu_config *config)
 	return IOASID_RCU_READ_CUSTOM;
 }
 
+static void fork_prepare(void)
+{
+	struct ioasid_signals signals;
+
+	ioasid_rcu_registry_lock(&signals);
+	fork_signals = signals;
+	/* An own flavour may stand on an older domain. */
+	for (struct domain *domain = domains; domain; domain = domain->next)
+		ioasid_lock(&domain->lock);
+}
+
+static void fork_parent(void)
+{
+	struct ioasid_signals signals = fork_signals;
+
+	for (struct domain *domain = domains; domain; domain = domain->next)
+		ioasid_unlock(&domain->lock);
+	ioasid_rcu_registry_unlock(&signals);
+}
+
+static void fork_child(void)
+{
+	struct ioasid_signals signals = fork_signals;
+
+	for (struct domain *domain = domains; domain; domain = domain->next) {
+		ioasid_rcu_drop_others(domain);
+		ioasid_rcu_queues_child(domain);
+		ioasid_lock_init(&domain->lock);
+	}
+	ioasid_rcu_registry_child(&signals);
+}
+
+static size_t least_used_place(void)
+{
+	size_t least = 0;
+
+	for (size_t i = 1; i < IOASID_RCU_READERS; i++)
+		if (place_users[i] < place_users[least])
+			least = i;
+	return least;
+}
+
+static bool enlist(struct domain *domain)
+{
+	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
+						      fork_child };
+	struct ioasid_signals signals;
+	size_t place;
+
+	if (!ioasid_at_fork(IOASID_FORK_RCU, &hook))
+		return false;
+	ioasid_rcu_registry_lock(&signals);
+	place = least_used_place();
+	place_users[place]++;
+	domain->rcu.place = place * sizeof(struct ioasid_rcu_reader);
+	ioasid_list_insert(&domains, domain, next, prev);
+	ioasid_rcu_registry_unlock(&signals);
+	return true;
+}
+
+static void delist(struct domain *domain)
+{
+	struct ioasid_signals signals;
+
+	ioasid_rcu_registry_lock(&signals);
+	ioasid_rcu_remove_readers(domain);
+	place_users[domain->rcu.place / sizeof(struct ioasid_rcu_reader)]--;
+	ioasid_list_remove(domain, next, prev);
+	ioasid_rcu_registry_unlock(&signals);
+	ioasid_rcu_free_spare(domain);
+}
+
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 		      struct ioasid_rcu **rcu)
 {
@@ -77,7 +159,7 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 	domain->rcu.ops_context = config->ops_context;
 	domain->rcu.read_side = read_side(config);
 	domain->rcu.id = ioasid_fetch_add_acq_rel(&last_id, 1) + 1;
-	if (!ioasid_rcu_enlist(domain)) {
+	if (!enlist(domain)) {
 		ioasid_memory_zeroed_free(&memory, domain, sizeof(*domain));
 		return -ENOMEM;
 	}
@@ -105,7 +187,7 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 	do
 		ioasid_rcu_barrier(rcu);
 	while (ioasid_rcu_pending(rcu));
-	ioasid_rcu_delist(domain);
+	delist(domain);
 	ioasid_lock_destroy(&domain->lock);
 	ioasid_lock_destroy(&domain->run_lock);
 	memory = domain->memory;
@@ -129,85 +211,4 @@ void ioasid_rcu_unuse(struct ioasid_rcu *rcu)
 	ioasid_lock(&domain->lock);
 	domain->users--;
 	ioasid_unlock(&domain->lock);
-}
-
-int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
-{
-	struct ioasid_rcu_reader *reader;
-
-	if (rcu->flavour == IOASID_RCU_NONE)
-		return 0;
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
-		return rcu->ops->thread_register ?
-			       rcu->ops->thread_register(rcu->ops_context) :
-			       0;
-	reader = ioasid_rcu_find_reader(rcu);
-	if (!reader)
-		reader = ioasid_rcu_add_reader(ioasid_rcu_domain(rcu));
-	if (!reader)
-		return -ENOMEM;
-	/* Online already it may hold pointers. */
-	if (rcu->flavour == IOASID_RCU_QSBR &&
-	    !ioasid_load_relaxed(&reader->epoch))
-		ioasid_grace_announce(rcu, reader);
-	return 0;
-}
-
-int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu)
-{
-	if (ioasid_rcu_read_held(rcu))
-		return -EDEADLK;
-	if (rcu->flavour == IOASID_RCU_NONE)
-		return 0;
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
-		return rcu->ops->thread_unregister ?
-			       rcu->ops->thread_unregister(rcu->ops_context) :
-			       0;
-	return ioasid_rcu_forget_reader(rcu) ? 0 : -ENOENT;
-}
-
-int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
-{
-	struct ioasid_rcu_reader *reader;
-
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->quiescent)
-		rcu->ops->quiescent(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = ioasid_rcu_find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	if (ioasid_load_relaxed(&reader->epoch))
-		ioasid_grace_announce(rcu, reader);
-	return 0;
-}
-
-int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
-{
-	struct ioasid_rcu_reader *reader;
-
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_offline)
-		rcu->ops->thread_offline(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = ioasid_rcu_find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	ioasid_grace_offline(reader);
-	return 0;
-}
-
-int ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
-{
-	struct ioasid_rcu_reader *reader;
-
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_online)
-		rcu->ops->thread_online(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = ioasid_rcu_find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	ioasid_grace_announce(rcu, reader);
-	return 0;
 }

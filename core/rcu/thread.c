@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "thread.h"
+
 #include "domain.h"
+#include "epoch.h"
 
 /*
  * What threads have of their own: readers, by which domains see them, and the
@@ -10,13 +13,7 @@
 /* Readers a thread finds without a lock, beside those in their place. */
 #define FOUND 8
 
-/* Orders changes to lists of readers and of domains; before any domain's. */
 static struct ioasid_lock registry = IOASID_LOCK_INIT;
-static struct domain *domains;
-/* Domains that have each place. */
-static unsigned int place_users[IOASID_RCU_READERS];
-/* Of the thread that forks. */
-static struct ioasid_signals fork_signals;
 
 IOASID_TLS struct ioasid_rcu_reader ioasid_rcu_readers[IOASID_RCU_READERS];
 static IOASID_TLS struct ioasid_rcu_reader *thread_readers;
@@ -39,15 +36,21 @@ _Static_assert(sizeof(void *) != 8 ||
 		       sizeof(struct ioasid_rcu_reader) == IOASID_CACHE_LINE,
 	       "a reader is a cache line of its thread's own");
 
-static void registry_lock(struct ioasid_signals *signals)
+void ioasid_rcu_registry_lock(struct ioasid_signals *signals)
 {
 	ioasid_signals_block(signals);
 	ioasid_lock(&registry);
 }
 
-static void registry_unlock(const struct ioasid_signals *signals)
+void ioasid_rcu_registry_unlock(const struct ioasid_signals *signals)
 {
 	ioasid_unlock(&registry);
+	ioasid_signals_restore(signals);
+}
+
+void ioasid_rcu_registry_child(const struct ioasid_signals *signals)
+{
+	ioasid_lock_init(&registry);
 	ioasid_signals_restore(signals);
 }
 
@@ -56,7 +59,7 @@ static struct domain *domain_of(const struct ioasid_rcu_reader *reader)
 	return ioasid_rcu_domain(ioasid_load_relaxed(&reader->rcu));
 }
 
-struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu)
+static struct ioasid_rcu_reader *find_reader(const struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = ioasid_rcu_place(rcu);
 	struct ioasid_signals signals;
@@ -78,7 +81,7 @@ struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu)
 		return reader;
 	if (!ioasid_load_relaxed(&thread_allocated))
 		return NULL;
-	registry_lock(&signals);
+	ioasid_rcu_registry_lock(&signals);
 	for (reader = thread_readers; reader; reader = reader->next_in_thread)
 		if (ioasid_rcu_reads(reader, rcu))
 			break;
@@ -86,7 +89,7 @@ struct ioasid_rcu_reader *ioasid_rcu_find_reader(const struct ioasid_rcu *rcu)
 		found[found_next % FOUND].domain = rcu->id;
 		found[found_next++ % FOUND].reader = reader;
 	}
-	registry_unlock(&signals);
+	ioasid_rcu_registry_unlock(&signals);
 	return reader;
 }
 
@@ -146,16 +149,16 @@ static void thread_exit(void)
 {
 	struct ioasid_signals signals;
 
-	registry_lock(&signals);
+	ioasid_rcu_registry_lock(&signals);
 	thread_left = true;
 	while (thread_readers)
 		remove_reader(thread_readers);
 	for (unsigned int i = 0; i < FOUND; i++)
 		found[i].domain = 0;
-	registry_unlock(&signals);
+	ioasid_rcu_registry_unlock(&signals);
 }
 
-struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain)
+static struct ioasid_rcu_reader *add_reader(struct domain *domain)
 {
 	static const struct ioasid_exit_hook exit_hook = { thread_exit };
 	struct ioasid_rcu_reader *reader;
@@ -165,7 +168,7 @@ struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain)
 	if (thread_anonymous || thread_left ||
 	    !ioasid_at_thread_exit(&exit_hook))
 		return NULL;
-	registry_lock(&signals);
+	ioasid_rcu_registry_lock(&signals);
 	reader = take_reader(domain);
 	if (reader) {
 		ioasid_store_relaxed(&reader->epoch, 0);
@@ -178,32 +181,32 @@ struct ioasid_rcu_reader *ioasid_rcu_add_reader(struct domain *domain)
 		enlist(domain, reader);
 		ioasid_unlock(&domain->lock);
 	}
-	registry_unlock(&signals);
+	ioasid_rcu_registry_unlock(&signals);
 	return reader;
 }
 
-bool ioasid_rcu_forget_reader(const struct ioasid_rcu *rcu)
+static bool forget_reader(const struct ioasid_rcu *rcu)
 {
-	struct ioasid_rcu_reader *reader = ioasid_rcu_find_reader(rcu);
+	struct ioasid_rcu_reader *reader = find_reader(rcu);
 	struct ioasid_signals signals;
 
 	if (!reader)
 		return false;
-	registry_lock(&signals);
+	ioasid_rcu_registry_lock(&signals);
 	for (unsigned int i = 0; i < FOUND; i++)
 		if (found[i].domain == rcu->id)
 			found[i].domain = 0;
 	remove_reader(reader);
-	registry_unlock(&signals);
+	ioasid_rcu_registry_unlock(&signals);
 	return true;
 }
 
 void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
 {
-	struct ioasid_rcu_reader *reader = ioasid_rcu_find_reader(rcu);
+	struct ioasid_rcu_reader *reader = find_reader(rcu);
 
 	if (!reader)
-		reader = ioasid_rcu_add_reader(ioasid_rcu_domain(rcu));
+		reader = add_reader(ioasid_rcu_domain(rcu));
 	if (!reader) {
 		thread_anonymous++;
 		ioasid_fetch_add_acq_rel(&ioasid_rcu_domain(rcu)->anonymous,
@@ -217,7 +220,7 @@ void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
 
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu)
 {
-	struct ioasid_rcu_reader *reader = ioasid_rcu_find_reader(rcu);
+	struct ioasid_rcu_reader *reader = find_reader(rcu);
 
 	if (reader) {
 		ioasid_rcu_reader_unlock(reader);
@@ -283,7 +286,7 @@ bool ioasid_rcu_online(const struct ioasid_rcu *rcu)
 		return false;
 	if (rcu->flavour == IOASID_RCU_CUSTOM)
 		return rcu->ops->online(rcu->ops_context);
-	reader = ioasid_rcu_find_reader(rcu);
+	reader = find_reader(rcu);
 	return reader && ioasid_load_relaxed(&reader->epoch);
 }
 
@@ -298,7 +301,7 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 		return true;
 	switch (rcu->flavour) {
 	case IOASID_RCU_EPOCH:
-		reader = ioasid_rcu_find_reader(rcu);
+		reader = find_reader(rcu);
 		if (reader)
 			return ioasid_load_relaxed(&reader->epoch) != 0;
 		return thread_anonymous &&
@@ -329,30 +332,88 @@ int ioasid_rcu_check_reader(struct ioasid_rcu *rcu)
 	return may ? 0 : -EPERM;
 }
 
-static void fork_prepare(void)
+int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 {
-	struct ioasid_signals signals;
+	struct ioasid_rcu_reader *reader;
 
-	ioasid_signals_block(&signals);
-	ioasid_lock_fork_prepare(&registry);
-	fork_signals = signals;
-	/* An own flavour may stand on an older domain. */
-	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_lock_fork_prepare(&domain->lock);
+	if (rcu->flavour == IOASID_RCU_NONE)
+		return 0;
+	if (rcu->flavour == IOASID_RCU_CUSTOM)
+		return rcu->ops->thread_register ?
+			       rcu->ops->thread_register(rcu->ops_context) :
+			       0;
+	reader = find_reader(rcu);
+	if (!reader)
+		reader = add_reader(ioasid_rcu_domain(rcu));
+	if (!reader)
+		return -ENOMEM;
+	/* Online already it may hold pointers. */
+	if (rcu->flavour == IOASID_RCU_QSBR &&
+	    !ioasid_load_relaxed(&reader->epoch))
+		ioasid_grace_announce(rcu, reader);
+	return 0;
 }
 
-static void fork_parent(void)
+int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu)
 {
-	struct ioasid_signals signals = fork_signals;
-
-	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_lock_fork_parent(&domain->lock);
-	ioasid_lock_fork_parent(&registry);
-	ioasid_signals_restore(&signals);
+	if (ioasid_rcu_read_held(rcu))
+		return -EDEADLK;
+	if (rcu->flavour == IOASID_RCU_NONE)
+		return 0;
+	if (rcu->flavour == IOASID_RCU_CUSTOM)
+		return rcu->ops->thread_unregister ?
+			       rcu->ops->thread_unregister(rcu->ops_context) :
+			       0;
+	return forget_reader(rcu) ? 0 : -ENOENT;
 }
 
-/* Domain locked. Leaves this thread's reader, if any. */
-static void drop_others(struct domain *domain)
+int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader;
+
+	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->quiescent)
+		rcu->ops->quiescent(rcu->ops_context);
+	if (rcu->flavour != IOASID_RCU_QSBR)
+		return 0;
+	reader = find_reader(rcu);
+	if (!reader)
+		return -ENOENT;
+	if (ioasid_load_relaxed(&reader->epoch))
+		ioasid_grace_announce(rcu, reader);
+	return 0;
+}
+
+int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader;
+
+	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_offline)
+		rcu->ops->thread_offline(rcu->ops_context);
+	if (rcu->flavour != IOASID_RCU_QSBR)
+		return 0;
+	reader = find_reader(rcu);
+	if (!reader)
+		return -ENOENT;
+	ioasid_grace_offline(reader);
+	return 0;
+}
+
+int ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
+{
+	struct ioasid_rcu_reader *reader;
+
+	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_online)
+		rcu->ops->thread_online(rcu->ops_context);
+	if (rcu->flavour != IOASID_RCU_QSBR)
+		return 0;
+	reader = find_reader(rcu);
+	if (!reader)
+		return -ENOENT;
+	ioasid_grace_announce(rcu, reader);
+	return 0;
+}
+
+void ioasid_rcu_drop_others(struct domain *domain)
 {
 	struct ioasid_rcu_reader *reader = domain->readers, *next;
 
@@ -373,58 +434,16 @@ static void drop_others(struct domain *domain)
 		ioasid_store_relaxed(&domain->anonymous, 0);
 }
 
-static void fork_child(void)
+void ioasid_rcu_remove_readers(struct domain *domain)
 {
-	struct ioasid_signals signals = fork_signals;
-
-	for (struct domain *domain = domains; domain; domain = domain->next) {
-		drop_others(domain);
-		ioasid_rcu_queues_child(domain);
-		ioasid_lock_fork_child(&domain->lock);
-	}
-	ioasid_lock_fork_child(&registry);
-	ioasid_signals_restore(&signals);
-}
-
-static size_t least_used_place(void)
-{
-	size_t least = 0;
-
-	for (size_t i = 1; i < IOASID_RCU_READERS; i++)
-		if (place_users[i] < place_users[least])
-			least = i;
-	return least;
-}
-
-bool ioasid_rcu_enlist(struct domain *domain)
-{
-	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
-						      fork_child };
-	struct ioasid_signals signals;
-	size_t place;
-
-	if (!ioasid_at_fork(IOASID_FORK_RCU, &hook))
-		return false;
-	registry_lock(&signals);
-	place = least_used_place();
-	place_users[place]++;
-	domain->rcu.place = place * sizeof(struct ioasid_rcu_reader);
-	ioasid_list_insert(&domains, domain, next, prev);
-	registry_unlock(&signals);
-	return true;
-}
-
-void ioasid_rcu_delist(struct domain *domain)
-{
-	struct ioasid_rcu_reader *reader;
-	struct ioasid_signals signals;
-
-	registry_lock(&signals);
 	while (domain->readers)
 		remove_reader(domain->readers);
-	place_users[domain->rcu.place / sizeof(*reader)]--;
-	ioasid_list_remove(domain, next, prev);
-	registry_unlock(&signals);
+}
+
+void ioasid_rcu_free_spare(struct domain *domain)
+{
+	struct ioasid_rcu_reader *reader;
+
 	while ((reader = domain->spare)) {
 		domain->spare = reader->next_in_domain;
 		ioasid_memory_zeroed_free(&domain->memory, reader,

@@ -220,7 +220,7 @@ void checks()
 		 SKIPPED, 0 });
 	CAUGHT(epoch_fence, SCHEDULES, SELF_MADE("early free"));
 	CAUGHT(epoch_fence, SCHEDULES,
-	       { "registers without lock", LOCK, "ioasid_rcu_add_reader",
+	       { "registers without lock", LOCK, "add_reader",
 		 "domain->lock", SKIPPED, 0 });
 	CAUGHT(epoch_fence, SCHEDULES,
 	       { "leaves without lock", LOCK, "remove_reader", "domain->lock",
