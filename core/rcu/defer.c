@@ -9,7 +9,7 @@
 /* Callbacks deferred between two looks at what is due. */
 #define BATCH 32
 /* Retired memory worth a look at what is due. */
-#define RECLAIM_COUNT 64u
+#define RECLAIM_COUNT 64
 #define RECLAIM_BYTES ((size_t)256 << 10)
 /* How long the reclaimer sleeps before it looks for readers again. */
 #define LOOK_MIN_NS 50000
@@ -19,8 +19,8 @@ static void batch_init(struct batch *batch)
 {
 	batch->first = NULL;
 	batch->tail = &batch->first;
+	batch->count = 0;
 	batch->bytes = 0;
-	batch->worth = 0;
 	batch->since = 0;
 }
 
@@ -58,19 +58,27 @@ static void enqueue(struct queue *queue, struct ioasid_rcu_head *head,
 		fresh->since = ioasid_clock();
 	*fresh->tail = head;
 	fresh->tail = &head->next;
+	fresh->count++;
 	fresh->bytes += bytes;
+	queue->unlooked++;
 	ioasid_store_relaxed(&queue->added,
 			     ioasid_load_relaxed(&queue->added) + 1);
 }
 
-/* Domain locked. What waits is to be looked for, what is fresh may gather. */
+/* Domain locked. Is what was retired since enough for a grace period? */
+static bool gathered(const struct domain *domain)
+{
+	const struct batch *fresh = &domain->frees.fresh;
+
+	return fresh->count >= RECLAIM_COUNT || fresh->bytes >= RECLAIM_BYTES ||
+	       (fresh->first && domain->reclaimer);
+}
+
+/* Domain locked. */
 static void set_worth(struct domain *domain)
 {
-	const struct queue *frees = &domain->frees;
-
-	ioasid_store_relaxed(&domain->worth, frees->waiting.first ?
-						     RECLAIM_COUNT :
-						     frees->fresh.worth);
+	ioasid_store_relaxed(&domain->worth,
+			     domain->frees.waiting.first || gathered(domain));
 }
 
 /* How a thread looks for what is due. */
@@ -87,11 +95,11 @@ static void take_due(struct domain *domain, struct queue *queue,
 {
 	bool passed = look->passed;
 
+	queue->unlooked = 0;
 	if (queue->running.first)
 		return;
 	if (!queue->waiting.first && queue->fresh.first &&
-	    (queue == &domain->callbacks || look->all ||
-	     queue->fresh.worth >= RECLAIM_COUNT)) {
+	    (queue == &domain->callbacks || look->all || gathered(domain))) {
 		batch_move(&queue->waiting, &queue->fresh);
 		queue->cookie = ioasid_rcu_cookie(domain);
 		passed = false;
@@ -154,14 +162,26 @@ static bool run_due(struct domain *domain, struct queue *queue,
 	return true;
 }
 
+/*
+ * May the calling thread run what is due? Frees ask for nothing, but callbacks
+ * are promised that it is inside of no section and no other call of the user's.
+ */
+static bool may_run(struct domain *domain, const struct queue *queue)
+{
+	struct ioasid_rcu *rcu = &domain->rcu;
+
+	if (queue == &domain->frees)
+		return !ioasid_rcu_in_callback(rcu);
+	return !ioasid_rcu_in_callbacks() && !ioasid_rcu_in_section(rcu);
+}
+
 /* False if nothing was due. */
 static bool try_run(struct domain *domain, struct queue *queue,
 		    const struct look *look)
 {
 	bool ran;
 
-	if (ioasid_rcu_in_callback(&domain->rcu) ||
-	    !ioasid_lock_try(&domain->run_lock))
+	if (!may_run(domain, queue) || !ioasid_lock_try(&domain->run_lock))
 		return false;
 	ran = run_due(domain, queue, look);
 	/* A batch that goes makes room for the next to start waiting. */
@@ -172,28 +192,34 @@ static bool try_run(struct domain *domain, struct queue *queue,
 }
 
 /* Run lock held, outside of any read section. */
-static void run_all(struct domain *domain, struct queue *queue)
+static int run_all(struct domain *domain, struct queue *queue)
 {
 	struct look look = { .all = true };
 	uint64_t target = ioasid_load_relaxed(&queue->added), cookie;
+	int ret = 0;
 
-	while (ioasid_load_relaxed(&queue->done) < target) {
+	while (!ret && ioasid_load_relaxed(&queue->done) < target) {
 		look.passed = !run_due(domain, queue, &look);
 		if (!look.passed)
 			continue;
 		ioasid_lock(&domain->lock);
 		cookie = queue->cookie;
 		ioasid_unlock(&domain->lock);
-		ioasid_rcu_wait(domain, cookie);
+		ret = ioasid_rcu_wait(domain, cookie);
 	}
+	return ret;
 }
 
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
 	bool online;
+	int ret;
 
-	if (ioasid_rcu_wait_refused(rcu))
+	if (ioasid_rcu_read_held(rcu) || ioasid_rcu_in_callback(rcu))
+		return -EDEADLK;
+	/* Elsewhere a wait has an end, but callbacks may not run. */
+	if (ioasid_rcu_pending(rcu) && ioasid_rcu_in_section(rcu))
 		return -EDEADLK;
 	online = ioasid_rcu_online(rcu);
 	/* Callbacks of whoever holds the lock may wait for this thread. */
@@ -201,12 +227,13 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 		ioasid_rcu_thread_offline(rcu);
 	ioasid_lock(&domain->run_lock);
 	/* In this order: callbacks may retire. */
-	run_all(domain, &domain->callbacks);
-	run_all(domain, &domain->frees);
+	ret = run_all(domain, &domain->callbacks);
+	if (!ret)
+		ret = run_all(domain, &domain->frees);
 	ioasid_unlock(&domain->run_lock);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
-	return 0;
+	return ret;
 }
 
 /*
@@ -300,6 +327,15 @@ void ioasid_rcu_queues_child(struct domain *domain)
 		domain->reclaimer_idle = true;
 }
 
+void ioasid_rcu_reclaimer_restart(struct domain *domain, bool reclaimer)
+{
+	ioasid_worker_init(&domain->worker, reclaim_loop);
+	ioasid_lock(&domain->lock);
+	domain->reclaimer = reclaimer;
+	domain->reclaimer_idle = true;
+	ioasid_unlock(&domain->lock);
+}
+
 void ioasid_rcu_reclaimer_stop(struct domain *domain)
 {
 	ioasid_lock(&domain->lock);
@@ -311,17 +347,18 @@ void ioasid_rcu_reclaimer_stop(struct domain *domain)
 int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
-	unsigned int round = 0;
 
 	if (ioasid_rcu_pending(rcu) < domain->pending_limit)
 		return 0;
 	/* A thread online in qsbr may be reading, unseen. */
-	if (ioasid_rcu_online(rcu) || ioasid_rcu_wait_refused(rcu))
+	if (ioasid_rcu_online(rcu) || !may_run(domain, &domain->callbacks))
 		return -EAGAIN;
 	if (!domain->reclaimer || !reclaimer_wake(domain))
-		return ioasid_rcu_barrier(rcu);
-	while (ioasid_rcu_pending(rcu) >= domain->pending_limit)
-		ioasid_backoff(round++);
+		return ioasid_rcu_barrier(rcu) ? -EAGAIN : 0;
+	do
+		if (ioasid_rcu_synchronize(rcu))
+			return -EAGAIN;
+	while (ioasid_rcu_pending(rcu) >= domain->pending_limit);
 	return 0;
 }
 
@@ -338,8 +375,7 @@ void ioasid_rcu_defer_admitted(struct ioasid_rcu *rcu,
 	enqueue(queue, head, func, 0);
 	wake = reclaimer_due(domain);
 	look = !domain->reclaimer &&
-	       (ioasid_load_relaxed(&queue->added) % BATCH == 0 ||
-		rcu->flavour == IOASID_RCU_NONE);
+	       (queue->unlooked >= BATCH || rcu->flavour == IOASID_RCU_NONE);
 	ioasid_unlock(&domain->lock);
 	if (wake && !reclaimer_wake(domain))
 		look = true;
@@ -373,9 +409,6 @@ void ioasid_rcu_retire(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
 	ioasid_lock(&domain->lock);
 	enqueue(queue, head, func, size);
 	ioasid_fetch_add_acq_rel(&domain->retired_bytes, size);
-	queue->fresh.worth++;
-	if (queue->fresh.bytes >= RECLAIM_BYTES || domain->reclaimer)
-		queue->fresh.worth = RECLAIM_COUNT;
 	set_worth(domain);
 	ioasid_unlock(&domain->lock);
 }
@@ -399,8 +432,7 @@ void ioasid_rcu_reclaim(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
 
-	if (ioasid_unlikely(ioasid_load_relaxed(&domain->worth) >=
-			    RECLAIM_COUNT))
+	if (ioasid_unlikely(ioasid_load_relaxed(&domain->worth)))
 		reclaim(domain, false);
 }
 

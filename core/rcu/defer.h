@@ -27,5 +27,6 @@ bool ioasid_rcu_retired_full(const struct ioasid_rcu *rcu);
 void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer);
 void ioasid_rcu_queues_child(struct domain *domain);
 void ioasid_rcu_reclaimer_stop(struct domain *domain);
+void ioasid_rcu_reclaimer_restart(struct domain *domain, bool reclaimer);
 
 #endif /* IOASID_RCU_DEFER_H */

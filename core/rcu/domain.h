@@ -8,13 +8,10 @@
 
 /* What a domain is made of. */
 
-/*
- * Callbacks that wait together; @since: when the first was deferred, or 0.
- * @worth: retired memory by the block, or enough for a look.
- */
+/* Callbacks that wait together; @since: when the first was deferred, or 0. */
 struct batch {
 	struct ioasid_rcu_head *first, **tail;
-	size_t bytes, worth;
+	size_t count, bytes;
 	uint64_t since;
 };
 
@@ -26,6 +23,8 @@ struct batch {
 struct queue {
 	struct batch fresh, waiting, running;
 	uint64_t cookie;
+	/* added since the last look */
+	size_t unlooked;
 	/* written under the domain's lock; under the run lock */
 	ioasid_atomic_u64 added, done;
 };
@@ -34,10 +33,12 @@ struct domain {
 	struct ioasid_rcu rcu;
 	struct ioasid_memory memory;
 	size_t pending_limit, retired_limit;
-	/* readers whose thread could not be registered */
-	ioasid_atomic_u32 anonymous;
-	/* whether retired memory is worth a look; bytes of it not yet freed */
-	ioasid_atomic_u64 worth, retired_bytes;
+	/* records that threads which end are just giving back */
+	ioasid_atomic_u32 freeing;
+	/* is retired memory worth a look? */
+	ioasid_atomic_u32 worth;
+	/* bytes of it not yet freed */
+	ioasid_atomic_u64 retired_bytes;
 	/* held while callbacks run, so that they run in order */
 	struct ioasid_lock run_lock;
 	/* what follows is written under @lock */
@@ -45,6 +46,10 @@ struct domain {
 	uint64_t completed;
 	/* the grace period under way lacks its barrier on all threads */
 	bool barrier_due;
+	/* when that was refused first, since it was to be had; or 0 */
+	uint64_t refused_since;
+	/* see ioasid_rcu_counted_gone() */
+	uint64_t counted_since;
 	struct ioasid_rcu_reader *readers;
 	/* the first not yet seen to have passed the one under way */
 	struct ioasid_rcu_reader *unseen;
@@ -58,6 +63,7 @@ struct domain {
 	struct ioasid_worker worker;
 	/* under the registry's lock */
 	struct domain *next, **prev;
+	struct domain *next_by_index, **prev_by_index;
 };
 
 static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)

@@ -11,10 +11,23 @@ static bool readers_gone(struct domain *domain, uint64_t epoch)
 	while (domain->unseen && ioasid_grace_passed(domain->unseen, epoch))
 		domain->unseen = domain->unseen->next_in_domain;
 	return !domain->unseen && !domain->rcu.nesting &&
-	       !ioasid_load_acquire(&domain->anonymous);
+	       (domain->rcu.flavour != IOASID_RCU_EPOCH ||
+		ioasid_rcu_counted_gone(&domain->counted_since));
 }
 
-/* Has the grace period passed, as far as can be told now? */
+/* Domain locked. False: refused. */
+static bool barrier(struct domain *domain)
+{
+	if (!domain->barrier_due)
+		return true;
+	domain->barrier_due = !ioasid_membarrier();
+	if (!domain->barrier_due)
+		domain->refused_since = 0;
+	else if (!domain->refused_since)
+		domain->refused_since = ioasid_clock();
+	return !domain->barrier_due;
+}
+
 bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie)
 {
 	struct ioasid_rcu *rcu = &domain->rcu;
@@ -30,11 +43,9 @@ bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie)
 					      IOASID_RCU_READ_PLAIN;
 			/* Who registers from now on sees the new epoch. */
 			domain->unseen = domain->readers;
+			domain->counted_since = 0;
 		}
-		if (domain->barrier_due && !ioasid_membarrier())
-			return false;
-		domain->barrier_due = false;
-		if (!readers_gone(domain, epoch))
+		if (!barrier(domain) || !readers_gone(domain, epoch))
 			return false;
 		domain->completed = epoch;
 	}
@@ -62,38 +73,51 @@ uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu)
 	return cookie;
 }
 
-bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie)
+/* 1: has passed; 0: not yet; -EIO: membarrier is lost. */
+static int look(struct domain *domain, uint64_t cookie)
 {
-	struct domain *domain = ioasid_rcu_domain(rcu);
-	bool passed;
+	int ret;
 
 	ioasid_lock(&domain->lock);
-	passed = ioasid_rcu_advance(domain, cookie);
+	if (ioasid_rcu_advance(domain, cookie))
+		ret = 1;
+	else if (domain->refused_since &&
+		 ioasid_clock() - domain->refused_since >= IOASID_RCU_LOST_NS)
+		ret = -EIO;
+	else
+		ret = 0;
 	ioasid_unlock(&domain->lock);
-	return passed;
+	return ret;
 }
 
-void ioasid_rcu_wait(struct domain *domain, uint64_t cookie)
+bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie)
+{
+	return look(ioasid_rcu_domain(rcu), cookie) == 1;
+}
+
+int ioasid_rcu_wait(struct domain *domain, uint64_t cookie)
 {
 	struct ioasid_rcu *rcu = &domain->rcu;
 	bool online = ioasid_rcu_online(rcu);
 	unsigned int round = 0;
+	int ret = 1;
 
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
 	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->synchronize)
 		rcu->ops->synchronize(rcu->ops_context);
 	else
-		while (!ioasid_rcu_poll(rcu, cookie))
+		while (!(ret = look(domain, cookie)))
 			ioasid_backoff(round++);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
+	return ret < 0 ? ret : 0;
 }
 
 int ioasid_rcu_synchronize(struct ioasid_rcu *rcu)
 {
 	if (ioasid_rcu_read_held(rcu))
 		return -EDEADLK;
-	ioasid_rcu_wait(ioasid_rcu_domain(rcu), ioasid_rcu_start_poll(rcu));
-	return 0;
+	return ioasid_rcu_wait(ioasid_rcu_domain(rcu),
+			       ioasid_rcu_start_poll(rcu));
 }

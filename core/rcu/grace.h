@@ -11,7 +11,11 @@ struct domain;
 bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie);
 /* Domain locked. Of a grace period from now on. */
 uint64_t ioasid_rcu_cookie(struct domain *domain);
-/* Without locks, outside of read sections. */
-void ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
+/*
+ * Without locks, outside of read sections. -EIO: membarrier(2), which readers
+ * rely on, has been refused for so long.
+ */
+#define IOASID_RCU_LOST_NS 1000000000u
+int ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
 
 #endif /* IOASID_RCU_GRACE_H */

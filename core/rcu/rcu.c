@@ -11,8 +11,8 @@
 static struct domain *domains;
 /* Domains that have each place. */
 static unsigned int place_users[IOASID_RCU_READERS];
-/* Of the thread that forks. */
-static struct ioasid_signals fork_signals;
+/* The same domains by their index. */
+static struct domain *by_index;
 
 static bool ops_complete(const struct ioasid_rcu_ops *ops)
 {
@@ -58,34 +58,29 @@ read_side(const struct ioasid_rcu_config *config)
 
 static void fork_prepare(void)
 {
-	struct ioasid_signals signals;
-
-	ioasid_rcu_registry_lock(&signals);
-	fork_signals = signals;
+	ioasid_rcu_registry_lock();
 	/* An own flavour may stand on an older domain. */
 	for (struct domain *domain = domains; domain; domain = domain->next)
 		ioasid_lock(&domain->lock);
+	ioasid_rcu_threads_prepare();
 }
 
 static void fork_parent(void)
 {
-	struct ioasid_signals signals = fork_signals;
-
+	ioasid_rcu_threads_parent();
 	for (struct domain *domain = domains; domain; domain = domain->next)
 		ioasid_unlock(&domain->lock);
-	ioasid_rcu_registry_unlock(&signals);
+	ioasid_rcu_registry_unlock();
 }
 
 static void fork_child(void)
 {
-	struct ioasid_signals signals = fork_signals;
-
 	for (struct domain *domain = domains; domain; domain = domain->next) {
 		ioasid_rcu_drop_others(domain);
 		ioasid_rcu_queues_child(domain);
 		ioasid_lock_init(&domain->lock);
 	}
-	ioasid_rcu_registry_child(&signals);
+	ioasid_rcu_threads_child();
 }
 
 static size_t least_used_place(void)
@@ -98,34 +93,45 @@ static size_t least_used_place(void)
 	return least;
 }
 
+/* Registry locked. The lowest index that no domain has. */
+static void take_index(struct domain *domain)
+{
+	struct domain **at = &by_index;
+	uint32_t index = 0;
+
+	for (; *at && (*at)->rcu.index == index; index++)
+		at = &(*at)->next_by_index;
+	domain->rcu.index = index;
+	ioasid_list_insert(at, domain, next_by_index, prev_by_index);
+}
+
 static bool enlist(struct domain *domain)
 {
 	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
 						      fork_child };
-	struct ioasid_signals signals;
 	size_t place;
 
 	if (!ioasid_at_fork(IOASID_FORK_RCU, &hook))
 		return false;
-	ioasid_rcu_registry_lock(&signals);
+	ioasid_rcu_registry_lock();
 	place = least_used_place();
 	place_users[place]++;
 	domain->rcu.place = place * sizeof(struct ioasid_rcu_reader);
+	take_index(domain);
 	ioasid_list_insert(&domains, domain, next, prev);
-	ioasid_rcu_registry_unlock(&signals);
+	ioasid_rcu_registry_unlock();
 	return true;
 }
 
 static void delist(struct domain *domain)
 {
-	struct ioasid_signals signals;
-
-	ioasid_rcu_registry_lock(&signals);
+	ioasid_rcu_registry_lock();
 	ioasid_rcu_remove_readers(domain);
 	place_users[domain->rcu.place / sizeof(struct ioasid_rcu_reader)]--;
+	ioasid_list_remove(domain, next_by_index, prev_by_index);
 	ioasid_list_remove(domain, next, prev);
-	ioasid_rcu_registry_unlock(&signals);
-	ioasid_rcu_free_spare(domain);
+	ioasid_rcu_registry_unlock();
+	ioasid_rcu_free_readers(domain);
 }
 
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,
@@ -172,6 +178,8 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 	struct ioasid_memory memory;
 	struct domain *domain;
 	uint32_t users;
+	bool reclaimer;
+	int ret;
 
 	if (!rcu)
 		return 0;
@@ -181,12 +189,19 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 	ioasid_unlock(&domain->lock);
 	if (users)
 		return -EBUSY;
-	if (ioasid_rcu_wait_refused(rcu))
-		return -EDEADLK;
+	reclaimer = domain->reclaimer;
+	/* Before the reclaimer goes, as it may answer an error. */
+	ret = ioasid_rcu_barrier(rcu);
+	if (ret)
+		return ret;
 	ioasid_rcu_reclaimer_stop(domain);
-	do
-		ioasid_rcu_barrier(rcu);
-	while (ioasid_rcu_pending(rcu));
+	while (ioasid_rcu_pending(rcu)) {
+		ret = ioasid_rcu_barrier(rcu);
+		if (ret) {
+			ioasid_rcu_reclaimer_restart(domain, reclaimer);
+			return ret;
+		}
+	}
 	delist(domain);
 	ioasid_lock_destroy(&domain->lock);
 	ioasid_lock_destroy(&domain->run_lock);

@@ -5,53 +5,69 @@
 #include "epoch.h"
 
 /*
- * What threads have of their own: readers, by which domains see them, and the
- * calls of the user's that they are inside of. Handlers of signals may look
- * IDs up, so what they read changes only with signals blocked.
+ * What threads have of their own: records, by which domains see them, and the
+ * calls of the user's that they are inside of. Handlers of signals, and a
+ * malloc that looks IDs up, find all of it whole between any two steps.
  */
 
-/* Readers a thread finds without a lock, beside those in their place. */
-#define FOUND 8
+/* Domains whose calls of the user's may be inside of each other. */
+#define DEPTH 16
+/* Least size of a table of records. */
+#define TABLE_MIN 16u
+
+/* Records of one thread, by the index of their domain. */
+struct table {
+	uint32_t size;
+	struct {
+		/* its number, as its index may be another's one day; or 0 */
+		uint64_t domain;
+		struct ioasid_rcu_reader *reader;
+	} entry[];
+};
+
+IOASID_TLS struct ioasid_rcu_reader ioasid_rcu_readers[IOASID_RCU_READERS];
+
+static IOASID_TLS struct {
+	/* those that are not in their place; the memory is the system's */
+	struct table *table;
+	/* under the registry's lock: all of them */
+	struct ioasid_rcu_reader *readers;
+	/* read sections without a record: twice their depth, and their side */
+	uint32_t counted;
+	/* has the exit hook; registers or unregisters; is as good as gone */
+	bool hooked, busy, left;
+	/* numbers of domains, and whether it is a callback */
+	unsigned int depth;
+	uint64_t inside[DEPTH];
+} thread;
 
 static struct ioasid_lock registry = IOASID_LOCK_INIT;
 
-IOASID_TLS struct ioasid_rcu_reader ioasid_rcu_readers[IOASID_RCU_READERS];
-static IOASID_TLS struct ioasid_rcu_reader *thread_readers;
-/* Those in the library's memory: with none, what has no place is not there. */
-static IOASID_TLS ioasid_atomic_u32 thread_allocated;
-/* By number, as the memory of a domain may be another's one day. */
-static IOASID_TLS struct {
-	uint64_t domain;
-	struct ioasid_rcu_reader *reader;
-} found[FOUND];
-static IOASID_TLS unsigned int found_next;
-/* Deferred callbacks, and getters, that the thread is inside of. */
-static IOASID_TLS struct ioasid_rcu_frame *thread_callbacks, *thread_getters;
-/* Read sections of this thread that are counted in their domain. */
-static IOASID_TLS uint32_t thread_anonymous;
-/* Its exit hook has run: nothing would take a new reader away. */
-static IOASID_TLS bool thread_left;
+/*
+ * Read sections of any domain whose thread has no record for it: there was no
+ * memory, the record is being made, or the thread is about to end. They go to
+ * one of two sides, so that the other empties however many come.
+ */
+static struct {
+	ioasid_atomic_u32 side, on[2];
+	/* after domains' */
+	struct ioasid_lock lock;
+	/* counts looks, and the last that found each side empty */
+	uint64_t looks, empty[2];
+} counted = { .lock = IOASID_LOCK_INIT };
 
 _Static_assert(sizeof(void *) != 8 ||
 		       sizeof(struct ioasid_rcu_reader) == IOASID_CACHE_LINE,
 	       "a reader is a cache line of its thread's own");
 
-void ioasid_rcu_registry_lock(struct ioasid_signals *signals)
+void ioasid_rcu_registry_lock(void)
 {
-	ioasid_signals_block(signals);
 	ioasid_lock(&registry);
 }
 
-void ioasid_rcu_registry_unlock(const struct ioasid_signals *signals)
+void ioasid_rcu_registry_unlock(void)
 {
 	ioasid_unlock(&registry);
-	ioasid_signals_restore(signals);
-}
-
-void ioasid_rcu_registry_child(const struct ioasid_signals *signals)
-{
-	ioasid_lock_init(&registry);
-	ioasid_signals_restore(signals);
 }
 
 static struct domain *domain_of(const struct ioasid_rcu_reader *reader)
@@ -62,142 +78,264 @@ static struct domain *domain_of(const struct ioasid_rcu_reader *reader)
 static struct ioasid_rcu_reader *find_reader(const struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = ioasid_rcu_place(rcu);
-	struct ioasid_signals signals;
-	unsigned int before;
+	const struct table *table = thread.table;
 
 	if (ioasid_rcu_reads(reader, rcu))
 		return reader;
-	do {
-		/* Again if a handler has put another domain's there. */
-		before = found_next;
-		ioasid_compiler_barrier();
-		reader = NULL;
-		for (unsigned int i = 0; i < FOUND && !reader; i++)
-			if (found[i].domain == rcu->id)
-				reader = found[i].reader;
-		ioasid_compiler_barrier();
-	} while (before != found_next);
-	if (reader)
-		return reader;
-	if (!ioasid_load_relaxed(&thread_allocated))
-		return NULL;
-	ioasid_rcu_registry_lock(&signals);
-	for (reader = thread_readers; reader; reader = reader->next_in_thread)
-		if (ioasid_rcu_reads(reader, rcu))
-			break;
-	if (reader) {
-		found[found_next % FOUND].domain = rcu->id;
-		found[found_next++ % FOUND].reader = reader;
+	if (table && rcu->index < table->size &&
+	    table->entry[rcu->index].domain == rcu->id)
+		return table->entry[rcu->index].reader;
+	return NULL;
+}
+
+static void counted_enter(void)
+{
+	uint32_t side;
+
+	if (thread.counted) {
+		thread.counted += 2;
+		return;
 	}
-	ioasid_rcu_registry_unlock(&signals);
-	return reader;
+	side = ioasid_load_relaxed(&counted.side);
+	ioasid_fetch_add_acq_rel(&counted.on[side], 1u);
+	/* Pairs with the fence of ioasid_grace_begin(). */
+	ioasid_fence_seq_cst();
+	thread.counted = 2 | side;
 }
 
-/* Registry and domain locked. */
-static void enlist(struct domain *domain, struct ioasid_rcu_reader *reader)
+static void counted_leave(void)
 {
-	ioasid_list_insert(&domain->readers, reader, next_in_domain,
-			   prev_in_domain);
-	domain->threads++;
+	uint32_t side = thread.counted & 1;
+
+	if (thread.counted > 3) {
+		thread.counted -= 2;
+		return;
+	}
+	thread.counted = 0;
+	ioasid_compiler_barrier();
+	ioasid_fetch_sub_release(&counted.on[side], 1u);
 }
 
-/* Registry and domain locked. */
-static void delist(struct domain *domain, struct ioasid_rcu_reader *reader)
+bool ioasid_rcu_counted_gone(uint64_t *since)
 {
+	uint32_t side;
+	bool gone;
+
+	if (ioasid_likely(!ioasid_load_acquire(&counted.on[0]) &&
+			  !ioasid_load_acquire(&counted.on[1])))
+		return true;
+	ioasid_lock(&counted.lock);
+	/* What one look finds empty is so for all that began before it. */
+	ioasid_fence_seq_cst();
+	if (!*since)
+		*since = counted.looks++;
+	for (unsigned int i = 0; i < 2; i++)
+		if (!ioasid_load_acquire(&counted.on[i]))
+			counted.empty[i] = counted.looks;
+	gone = counted.empty[0] > *since && counted.empty[1] > *since;
+	side = ioasid_load_relaxed(&counted.side);
+	if (!gone && counted.empty[!side] == counted.looks)
+		ioasid_store_relaxed(&counted.side, !side);
+	ioasid_unlock(&counted.lock);
+	return gone;
+}
+
+static size_t table_size(uint32_t size)
+{
+	return offsetof(struct table, entry) +
+	       size * sizeof(((struct table *)NULL)->entry[0]);
+}
+
+/* Registry locked. */
+static void unlist(struct domain *domain, struct ioasid_rcu_reader *reader)
+{
+	ioasid_list_remove(reader, next_in_thread, prev_in_thread);
+	ioasid_lock(&domain->lock);
 	if (domain->unseen == reader)
 		domain->unseen = reader->next_in_domain;
 	ioasid_list_remove(reader, next_in_domain, prev_in_domain);
 	domain->threads--;
-}
-
-/* Registry locked, on any thread. */
-static void remove_reader(struct ioasid_rcu_reader *reader)
-{
-	struct domain *domain = domain_of(reader);
-
-	ioasid_lock(&domain->lock);
-	delist(domain, reader);
 	ioasid_unlock(&domain->lock);
-	ioasid_list_remove(reader, next_in_thread, prev_in_thread);
-	ioasid_store_relaxed(&reader->rcu, NULL);
-	if (!reader->allocated)
-		return;
-	ioasid_fetch_sub_release(reader->allocated_in_thread, 1u);
-	ioasid_memory_zeroed_free(&domain->memory, reader, sizeof(*reader));
 }
 
-/* Registry locked. The place of the domain if it is free, or memory. */
+/* So that a handler takes it for gone before it is. */
+static void hide(const struct domain *domain, struct ioasid_rcu_reader *reader)
+{
+	if (reader->allocated)
+		thread.table->entry[domain->rcu.index].domain = 0;
+	else
+		ioasid_store_relaxed(&reader->rcu, NULL);
+	ioasid_compiler_barrier();
+}
+
+/* Takes the calling thread's table of records away, and may put another. */
+static void set_table(struct table *table)
+{
+	static const struct ioasid_memory none;
+	struct table *before = thread.table;
+	struct ioasid_memory system;
+
+	ioasid_memory_resolve(&none, &system);
+	thread.table = table;
+	ioasid_compiler_barrier();
+	if (before)
+		ioasid_memory_zeroed_free(&system, before,
+					  table_size(before->size));
+}
+
+/* False: no memory. */
+static bool make_room(uint32_t index)
+{
+	static const struct ioasid_memory none;
+	struct table *before = thread.table, *table;
+	struct ioasid_memory system;
+	uint32_t size = TABLE_MIN;
+
+	if (before && index < before->size)
+		return true;
+	while (size <= index)
+		size *= 2;
+	ioasid_memory_resolve(&none, &system);
+	table = ioasid_memory_zeroed(&system, table_size(size));
+	if (!table)
+		return false;
+	table->size = size;
+	for (uint32_t i = 0; before && i < before->size; i++)
+		table->entry[i] = before->entry[i];
+	set_table(table);
+	return true;
+}
+
+static void thread_exit(void)
+{
+	struct ioasid_rcu_reader *reader;
+	struct domain *domain;
+	int cancel = ioasid_cancel_disable();
+
+	thread.left = true;
+	thread.depth = 0;
+	ioasid_compiler_barrier();
+	ioasid_lock(&registry);
+	while ((reader = thread.readers)) {
+		domain = domain_of(reader);
+		hide(domain, reader);
+		unlist(domain, reader);
+		if (!reader->allocated)
+			continue;
+		/* The domain may go, but not before its memory is back. */
+		ioasid_fetch_add_acq_rel(&domain->freeing, 1u);
+		ioasid_unlock(&registry);
+		ioasid_memory_zeroed_free(&domain->memory, reader,
+					  sizeof(*reader));
+		ioasid_fetch_sub_release(&domain->freeing, 1u);
+		ioasid_lock(&registry);
+	}
+	ioasid_unlock(&registry);
+	if (thread.counted) {
+		thread.counted = 2 | (thread.counted & 1);
+		counted_leave();
+	}
+	set_table(NULL);
+	ioasid_cancel_restore(cancel);
+}
+
+/* Memory for a record: its place, what a fork left, or new; or NULL. */
 static struct ioasid_rcu_reader *take_reader(struct domain *domain)
 {
 	struct ioasid_rcu_reader *reader = ioasid_rcu_place(&domain->rcu);
 
 	if (!ioasid_load_relaxed(&reader->rcu))
 		return reader;
+	if (!make_room(domain->rcu.index))
+		return NULL;
+	ioasid_lock(&domain->lock);
 	reader = domain->spare;
 	if (reader)
 		domain->spare = reader->next_in_domain;
-	else
+	ioasid_unlock(&domain->lock);
+	if (!reader)
 		reader = ioasid_memory_zeroed(&domain->memory, sizeof(*reader));
-	if (reader) {
+	if (reader)
 		reader->allocated = true;
-		ioasid_fetch_add_acq_rel(&thread_allocated, 1u);
-	}
 	return reader;
 }
 
-static void thread_exit(void)
+static void list_reader(struct domain *domain, struct ioasid_rcu_reader *reader)
 {
-	struct ioasid_signals signals;
-
-	ioasid_rcu_registry_lock(&signals);
-	thread_left = true;
-	while (thread_readers)
-		remove_reader(thread_readers);
-	for (unsigned int i = 0; i < FOUND; i++)
-		found[i].domain = 0;
-	ioasid_rcu_registry_unlock(&signals);
+	ioasid_store_relaxed(&reader->epoch, 0);
+	reader->nesting = 0;
+	reader->thread = &thread;
+	ioasid_lock(&registry);
+	ioasid_list_insert(&thread.readers, reader, next_in_thread,
+			   prev_in_thread);
+	ioasid_lock(&domain->lock);
+	ioasid_list_insert(&domain->readers, reader, next_in_domain,
+			   prev_in_domain);
+	domain->threads++;
+	ioasid_unlock(&domain->lock);
+	ioasid_unlock(&registry);
+	/* Not before: what a handler finds, grace periods see. */
+	ioasid_compiler_barrier();
+	ioasid_store_relaxed(&reader->rcu, &domain->rcu);
+	if (reader->allocated) {
+		thread.table->entry[domain->rcu.index].reader = reader;
+		ioasid_compiler_barrier();
+		thread.table->entry[domain->rcu.index].domain = domain->rcu.id;
+	}
 }
 
+/*
+ * A new record, or NULL: no memory, or none to be had now. Lookups in hooks for
+ * memory, in the system's own malloc and in handlers are counted meanwhile, so
+ * that none of them comes here again.
+ */
 static struct ioasid_rcu_reader *add_reader(struct domain *domain)
 {
 	static const struct ioasid_exit_hook exit_hook = { thread_exit };
 	struct ioasid_rcu_reader *reader;
-	struct ioasid_signals signals;
+	int cancel;
 
 	/* A section that was counted must find itself so at its end. */
-	if (thread_anonymous || thread_left ||
-	    !ioasid_at_thread_exit(&exit_hook))
+	if (thread.counted || thread.busy || thread.left)
 		return NULL;
-	ioasid_rcu_registry_lock(&signals);
-	reader = take_reader(domain);
-	if (reader) {
-		ioasid_store_relaxed(&reader->epoch, 0);
-		reader->nesting = 0;
-		reader->allocated_in_thread = &thread_allocated;
-		ioasid_list_insert(&thread_readers, reader, next_in_thread,
-				   prev_in_thread);
-		ioasid_store_relaxed(&reader->rcu, &domain->rcu);
-		ioasid_lock(&domain->lock);
-		enlist(domain, reader);
-		ioasid_unlock(&domain->lock);
+	cancel = ioasid_cancel_disable();
+	thread.busy = true;
+	ioasid_compiler_barrier();
+	/* A handler may just have made it. */
+	reader = find_reader(&domain->rcu);
+	if (!thread.hooked)
+		thread.hooked = ioasid_at_thread_exit(&exit_hook);
+	if (!reader && thread.hooked) {
+		reader = take_reader(domain);
+		if (reader)
+			list_reader(domain, reader);
 	}
-	ioasid_rcu_registry_unlock(&signals);
+	ioasid_compiler_barrier();
+	thread.busy = false;
+	ioasid_cancel_restore(cancel);
 	return reader;
 }
 
 static bool forget_reader(const struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = find_reader(rcu);
-	struct ioasid_signals signals;
+	struct domain *domain = ioasid_rcu_domain(rcu);
+	int cancel;
 
 	if (!reader)
 		return false;
-	ioasid_rcu_registry_lock(&signals);
-	for (unsigned int i = 0; i < FOUND; i++)
-		if (found[i].domain == rcu->id)
-			found[i].domain = 0;
-	remove_reader(reader);
-	ioasid_rcu_registry_unlock(&signals);
+	cancel = ioasid_cancel_disable();
+	thread.busy = true;
+	hide(domain, reader);
+	ioasid_lock(&registry);
+	unlist(domain, reader);
+	ioasid_unlock(&registry);
+	if (reader->allocated)
+		ioasid_memory_zeroed_free(&domain->memory, reader,
+					  sizeof(*reader));
+	ioasid_compiler_barrier();
+	thread.busy = false;
+	ioasid_cancel_restore(cancel);
 	return true;
 }
 
@@ -207,75 +345,98 @@ void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
 
 	if (!reader)
 		reader = add_reader(ioasid_rcu_domain(rcu));
-	if (!reader) {
-		thread_anonymous++;
-		ioasid_fetch_add_acq_rel(&ioasid_rcu_domain(rcu)->anonymous,
-					 1u);
-		ioasid_fence_seq_cst();
-	} else {
+	if (reader)
 		ioasid_rcu_reader_lock(rcu, reader,
 				       rcu->read_side != IOASID_RCU_READ_PLAIN);
-	}
+	else
+		counted_enter();
 }
 
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = find_reader(rcu);
 
-	if (reader) {
+	if (reader)
 		ioasid_rcu_reader_unlock(reader);
-		return;
-	}
-	/* Not one whose thread has left it and is ending. */
-	if (!thread_anonymous)
-		return;
-	ioasid_fetch_sub_release(&ioasid_rcu_domain(rcu)->anonymous, 1u);
-	thread_anonymous--;
+	/* Not what the end of the thread has ended. */
+	else if (thread.counted)
+		counted_leave();
 }
 
-static void push(struct ioasid_rcu_frame **stack,
-		 struct ioasid_rcu_frame *frame, const struct ioasid_rcu *rcu)
+/* Twice the number of a domain, and one more in a callback. */
+static bool inside(uint64_t what)
 {
-	frame->rcu = rcu;
-	frame->outer = *stack;
-	ioasid_compiler_barrier();
-	*stack = frame;
-}
-
-static bool inside(const struct ioasid_rcu_frame *stack,
-		   const struct ioasid_rcu *rcu)
-{
-	for (; stack; stack = stack->outer)
-		if (stack->rcu == rcu)
+	for (unsigned int i = 0; i < thread.depth; i++)
+		if (i == DEPTH || thread.inside[i] == what)
 			return true;
 	return false;
+}
+
+/* A handler does so between any two steps, and undoes it. */
+static void enter(struct ioasid_rcu_frame *frame, uint64_t what)
+{
+	unsigned int depth = thread.depth;
+
+	frame->depth = depth;
+	if (inside(what))
+		return;
+	if (depth < DEPTH) {
+		frame->covered = thread.inside[depth];
+		thread.inside[depth] = what;
+	}
+	ioasid_compiler_barrier();
+	thread.depth = depth + 1;
+}
+
+static void leave(const struct ioasid_rcu_frame *frame)
+{
+	if (frame->depth == thread.depth)
+		return;
+	thread.depth = frame->depth;
+	ioasid_compiler_barrier();
+	if (frame->depth < DEPTH)
+		thread.inside[frame->depth] = frame->covered;
 }
 
 void ioasid_rcu_frame_enter(struct ioasid_rcu_frame *frame,
 			    const struct ioasid_rcu *rcu)
 {
-	push(&thread_getters, frame, rcu);
+	enter(frame, rcu->id << 1);
 }
 
 void ioasid_rcu_frame_leave(const struct ioasid_rcu_frame *frame)
 {
-	thread_getters = frame->outer;
+	leave(frame);
 }
 
 void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
 				const struct ioasid_rcu *rcu)
 {
-	push(&thread_callbacks, frame, rcu);
+	enter(frame, rcu->id << 1 | 1);
 }
 
 void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame)
 {
-	thread_callbacks = frame->outer;
+	leave(frame);
 }
 
 bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu)
 {
-	return inside(thread_callbacks, rcu);
+	return inside(rcu->id << 1 | 1);
+}
+
+/* @callbacks: in a deferred callback; otherwise in another call. */
+static bool inside_any(bool callbacks)
+{
+	for (unsigned int i = 0; i < thread.depth; i++)
+		if (i == DEPTH || (thread.inside[i] & 1) == callbacks)
+			return true;
+	return false;
+}
+
+bool ioasid_rcu_in_callbacks(void)
+{
+	return inside_any(true);
 }
 
 bool ioasid_rcu_online(const struct ioasid_rcu *rcu)
@@ -294,18 +455,20 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
 
-	if (inside(thread_getters, rcu))
+	if (inside(rcu->id << 1))
 		return true;
 	/* Who deferred may hold pointers around the callback. */
-	if (ioasid_rcu_is_qsbr(rcu) && ioasid_rcu_in_callback(rcu))
+	if (ioasid_rcu_is_qsbr(rcu) &&
+	    (ioasid_rcu_in_callback(rcu) ||
+	     (ioasid_rcu_in_callbacks() && ioasid_rcu_online(rcu))))
 		return true;
 	switch (rcu->flavour) {
 	case IOASID_RCU_EPOCH:
+		/* A section that is counted holds up every domain. */
+		if (thread.counted)
+			return true;
 		reader = find_reader(rcu);
-		if (reader)
-			return ioasid_load_relaxed(&reader->epoch) != 0;
-		return thread_anonymous &&
-		       ioasid_load_relaxed(&ioasid_rcu_domain(rcu)->anonymous);
+		return reader && ioasid_load_relaxed(&reader->epoch);
 	case IOASID_RCU_NONE:
 		return rcu->nesting != 0;
 	case IOASID_RCU_QSBR:
@@ -316,9 +479,30 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	       rcu->ops->read_held(rcu->ops_context);
 }
 
-bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu)
+/* A domain with a section of this thread's does not go. */
+static bool in_epoch_section(const struct ioasid_rcu_reader *reader)
 {
-	return ioasid_rcu_read_held(rcu) || inside(thread_callbacks, rcu);
+	return ioasid_load_relaxed(&reader->rcu) &&
+	       ioasid_load_relaxed(&reader->epoch) &&
+	       domain_of(reader)->rcu.flavour == IOASID_RCU_EPOCH;
+}
+
+bool ioasid_rcu_in_section(struct ioasid_rcu *rcu)
+{
+	const struct ioasid_rcu_reader *reader;
+	bool found = thread.counted || inside_any(false) ||
+		     ioasid_rcu_read_held(rcu);
+
+	for (size_t i = 0; i < IOASID_RCU_READERS && !found; i++)
+		found = in_epoch_section(&ioasid_rcu_readers[i]);
+	if (found || !thread.table)
+		return found;
+	ioasid_lock(&registry);
+	for (reader = thread.readers; reader && !found;
+	     reader = reader->next_in_thread)
+		found = in_epoch_section(reader);
+	ioasid_unlock(&registry);
+	return found;
 }
 
 int ioasid_rcu_check_reader(struct ioasid_rcu *rcu)
@@ -413,40 +597,72 @@ int ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
 	return 0;
 }
 
+void ioasid_rcu_remove_readers(struct domain *domain)
+{
+	struct ioasid_rcu_reader *reader;
+
+	while ((reader = domain->readers)) {
+		unlist(domain, reader);
+		if (reader->allocated) {
+			reader->next_in_domain = domain->spare;
+			domain->spare = reader;
+		} else {
+			ioasid_store_relaxed(&reader->rcu, NULL);
+		}
+	}
+}
+
+void ioasid_rcu_free_readers(struct domain *domain)
+{
+	struct ioasid_rcu_reader *reader;
+	unsigned int round = 0;
+
+	while (ioasid_load_acquire(&domain->freeing))
+		ioasid_backoff(round++);
+	while ((reader = domain->spare)) {
+		domain->spare = reader->next_in_domain;
+		ioasid_memory_zeroed_free(&domain->memory, reader,
+					  sizeof(*reader));
+	}
+}
+
+void ioasid_rcu_threads_prepare(void)
+{
+	ioasid_lock(&counted.lock);
+}
+
+void ioasid_rcu_threads_parent(void)
+{
+	ioasid_unlock(&counted.lock);
+}
+
+void ioasid_rcu_threads_child(void)
+{
+	ioasid_store_relaxed(&counted.on[0], 0);
+	ioasid_store_relaxed(&counted.on[1], 0);
+	if (thread.counted)
+		ioasid_store_relaxed(&counted.on[thread.counted & 1], 1);
+	ioasid_lock_init(&counted.lock);
+	ioasid_lock_init(&registry);
+}
+
 void ioasid_rcu_drop_others(struct domain *domain)
 {
 	struct ioasid_rcu_reader *reader = domain->readers, *next;
 
-	domain->readers = domain->unseen = NULL;
+	domain->readers = NULL;
 	domain->threads = 0;
+	ioasid_store_relaxed(&domain->freeing, 0);
 	for (; reader; reader = next) {
 		next = reader->next_in_domain;
-		if (reader->allocated_in_thread == &thread_allocated) {
-			enlist(domain, reader);
+		if (reader->thread == &thread) {
+			ioasid_list_insert(&domain->readers, reader,
+					   next_in_domain, prev_in_domain);
+			domain->threads++;
 		} else if (reader->allocated) {
 			reader->next_in_domain = domain->spare;
 			domain->spare = reader;
 		}
 	}
 	domain->unseen = domain->readers;
-	/* If some are this thread's they cannot be told apart. */
-	if (!thread_anonymous)
-		ioasid_store_relaxed(&domain->anonymous, 0);
-}
-
-void ioasid_rcu_remove_readers(struct domain *domain)
-{
-	while (domain->readers)
-		remove_reader(domain->readers);
-}
-
-void ioasid_rcu_free_spare(struct domain *domain)
-{
-	struct ioasid_rcu_reader *reader;
-
-	while ((reader = domain->spare)) {
-		domain->spare = reader->next_in_domain;
-		ioasid_memory_zeroed_free(&domain->memory, reader,
-					  sizeof(*reader));
-	}
 }

@@ -4,19 +4,18 @@
 
 #include <ioasid/rcu.h>
 
-#include "../platform/internal.h"
-
 /* What a thread is to its domains: its records, and what it is inside of. */
 
 struct domain;
 
 /*
  * Marks the calling thread as inside a read section around a call of the
- * user's, for flavours that otherwise cannot know.
+ * user's, for flavours that otherwise cannot know. The thread may end inside of
+ * the call: nothing points to the frame.
  */
 struct ioasid_rcu_frame {
-	const struct ioasid_rcu *rcu;
-	struct ioasid_rcu_frame *outer;
+	uint64_t covered;
+	unsigned int depth;
 };
 
 void ioasid_rcu_frame_enter(struct ioasid_rcu_frame *frame,
@@ -27,22 +26,39 @@ void ioasid_rcu_frame_leave(const struct ioasid_rcu_frame *frame);
 void ioasid_rcu_callbacks_enter(struct ioasid_rcu_frame *frame,
 				const struct ioasid_rcu *rcu);
 void ioasid_rcu_callbacks_leave(const struct ioasid_rcu_frame *frame);
-bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu);
 
-/* Is it inside of that or of a read section, where a wait has no end? */
-bool ioasid_rcu_wait_refused(struct ioasid_rcu *rcu);
+/* Is it inside of a deferred callback of the domain? Of any? */
+bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu);
+bool ioasid_rcu_in_callbacks(void);
+
+/*
+ * Is it in a call of the user's that a frame marks, in a section of the domain,
+ * or in one of any domain of epoch: where no callback may run?
+ */
+bool ioasid_rcu_in_section(struct ioasid_rcu *rcu);
 
 /* qsbr: would a grace period wait for the calling thread? */
 bool ioasid_rcu_online(const struct ioasid_rcu *rcu);
 
-/* The lock of all lists of records and of domains; before any domain's. */
-void ioasid_rcu_registry_lock(struct ioasid_signals *signals);
-void ioasid_rcu_registry_unlock(const struct ioasid_signals *signals);
-void ioasid_rcu_registry_child(const struct ioasid_signals *signals);
+/*
+ * Have the read sections of threads without a record left that were there when
+ * this was first asked with @since 0?
+ */
+bool ioasid_rcu_counted_gone(uint64_t *since);
 
-/* Registry and, but to remove all, domain locked. */
-void ioasid_rcu_drop_others(struct domain *domain);
+/* The lock of all lists of records and of domains; before any domain's. */
+void ioasid_rcu_registry_lock(void);
+void ioasid_rcu_registry_unlock(void);
+
+/* Registry locked: takes all records of a domain away; without locks: frees. */
 void ioasid_rcu_remove_readers(struct domain *domain);
-void ioasid_rcu_free_spare(struct domain *domain);
+void ioasid_rcu_free_readers(struct domain *domain);
+
+/* Around fork, between @prepare and the others with all domains locked. */
+void ioasid_rcu_threads_prepare(void);
+void ioasid_rcu_threads_parent(void);
+void ioasid_rcu_threads_child(void);
+/* In the child: leaves this thread's record, if any. */
+void ioasid_rcu_drop_others(struct domain *domain);
 
 #endif /* IOASID_RCU_THREAD_H */

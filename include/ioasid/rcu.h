@@ -144,8 +144,8 @@ struct ioasid_rcu_reader {
 	bool allocated;
 	/* the domain; NULL once it is gone */
 	ioasid_atomic_ptr rcu;
-	/* readers its thread has in the library's memory */
-	ioasid_atomic_u32 *allocated_in_thread;
+	/* tells one thread from another */
+	const void *thread;
 	struct ioasid_rcu_reader *next_in_domain, **prev_in_domain;
 	struct ioasid_rcu_reader *next_in_thread, **prev_in_thread;
 };
@@ -174,6 +174,8 @@ struct ioasid_rcu {
 	void *ops_context;
 	/* none: depth of read sections */
 	uint32_t nesting;
+	/* into the table of records that a thread has beside its places */
+	uint32_t index;
 	/* advanced by the start of every grace period */
 	ioasid_atomic_u64 epoch __attribute__((aligned(IOASID_CACHE_LINE)));
 };

@@ -174,8 +174,8 @@ struct settings {
 	void (*thread_start)();
 	/* is there membarrier(2), and does it refuse now and then? */
 	bool membarrier, membarrier_refused;
-	/* the number of a thread for which there is no memory, or -1 */
-	int starved;
+	/* bits of the threads for which there is no memory */
+	unsigned int starved;
 };
 
 settings set;
@@ -289,7 +289,7 @@ inline void begin()
 		held.cell = nullptr;
 	for (auto &hook : now.exit_hook)
 		hook = nullptr;
-	set = { nullptr, false, false, -1 };
+	set = { nullptr, false, false, 0 };
 	now.worker = nullptr;
 	now.finished = 0;
 	running = false;

@@ -124,7 +124,7 @@ bool ioasid_membarrier(void)
 
 static void *hook_alloc(void *, size_t size)
 {
-	if ((int)rl::thread_index() == model::set.starved)
+	if (model::set.starved >> rl::thread_index() & 1)
 		return nullptr;
 	return model::alloc(size);
 }

@@ -38,7 +38,7 @@ template <class Suite, int N> struct grace : check<Suite, N> {
 
 	void after()
 	{
-		set.starved = -1;
+		set.starved = 0;
 		RL_ASSERT(!ioasid_rcu_destroy(rcu));
 		RL_ASSERT(!now.live_blocks);
 	}
@@ -119,7 +119,7 @@ template <class Suite> struct counted : epoch<Suite> {
 	void before()
 	{
 		epoch<Suite>::before();
-		set.starved = 1;
+		set.starved = 1u << 1;
 	}
 };
 
@@ -129,6 +129,54 @@ struct counted_fence : counted<counted_fence> {
 
 struct counted_membarrier : counted<counted_membarrier> {
 	enum { MEMBARRIER = true };
+};
+
+// No reader finds memory, and each goes to either side.
+struct counted_sides : grace<counted_sides, 3> {
+	enum { MEMBARRIER = false };
+
+	rl::var<int> third;
+
+	void before()
+	{
+		grace<counted_sides, 3>::before();
+		third($) = 1;
+		set.starved = 1u << 1 | 1u << 2;
+	}
+
+	void run(unsigned int index)
+	{
+		if (index == 0) {
+			update(&pointer, &object, &other);
+			update(&pointer, &other, &third);
+			return;
+		}
+		section();
+		section();
+		section();
+	}
+};
+
+// A thread without memory ends inside of a section, which ends with it.
+struct counted_exit : grace<counted_exit, 3> {
+	enum { MEMBARRIER = false };
+
+	void before()
+	{
+		grace<counted_exit, 3>::before();
+		set.starved = 1u << 1 | 1u << 2;
+	}
+
+	void run(unsigned int index)
+	{
+		if (index == 0) {
+			update(&pointer, &object, &other);
+			return;
+		}
+		ioasid_rcu_read_lock(rcu);
+		ioasid_rcu_read_lock(rcu);
+		dereference();
+	}
 };
 
 // Two wait at the same time, and may share a grace period.
@@ -220,11 +268,11 @@ void checks()
 		 SKIPPED, 0 });
 	CAUGHT(epoch_fence, SCHEDULES, SELF_MADE("early free"));
 	CAUGHT(epoch_fence, SCHEDULES,
-	       { "registers without lock", LOCK, "add_reader",
-		 "domain->lock", SKIPPED, 0 });
-	CAUGHT(epoch_fence, SCHEDULES,
-	       { "leaves without lock", LOCK, "remove_reader", "domain->lock",
+	       { "registers without lock", LOCK, "list_reader", "domain->lock",
 		 SKIPPED, 0 });
+	CAUGHT(epoch_fence, SCHEDULES,
+	       { "leaves without lock", LOCK, "unlist", "domain->lock", SKIPPED,
+		 0 });
 	CLEAN(epoch_membarrier, SCHEDULES);
 	CAUGHT(epoch_membarrier, SCHEDULES, SELF_MADE("no membarrier"));
 	CAUGHT(epoch_membarrier, SCHEDULES, SELF_MADE("barrier too early"));
@@ -245,16 +293,28 @@ void checks()
 	CAUGHT(epoch_refused, SCHEDULES, SELF_MADE("refused, not asked again"));
 	CLEAN(counted_fence, SCHEDULES);
 	CAUGHT(counted_fence, SCHEDULES,
-	       { "no fence in lock", FENCE, "ioasid_rcu_read_lock_slow", "",
-		 SKIPPED, 0 });
+	       { "no fence in lock", FENCE, "counted_enter", "", SKIPPED, 0 });
 	CAUGHT(counted_fence, SCHEDULES,
-	       { "relaxed unlock", ADD, "ioasid_rcu_read_unlock_slow", "",
-		 RELAXED, 0 });
+	       { "relaxed unlock", ADD, "counted_leave", "", RELAXED, 0 });
 	CAUGHT(counted_fence, SCHEDULES,
-	       { "count not looked at", LOAD, "readers_gone", "anonymous",
-		 SKIPPED, 0 });
+	       { "counts not looked at", LOAD, "ioasid_rcu_counted_gone",
+		 "counted.on", SKIPPED, 0 });
 	CLEAN(counted_membarrier, SCHEDULES);
 	CAUGHT(counted_membarrier, SCHEDULES, SELF_MADE("no membarrier"));
+	CLEAN(counted_sides, SCHEDULES);
+	CAUGHT(counted_sides, SCHEDULES,
+	       { "first side not looked at", LOAD, "ioasid_rcu_counted_gone",
+		 "counted.on[0]", SKIPPED, 0 });
+	CAUGHT(counted_sides, SCHEDULES,
+	       { "second side not looked at", LOAD, "ioasid_rcu_counted_gone",
+		 "counted.on[1]", SKIPPED, 0 });
+	CAUGHT(counted_sides, SCHEDULES,
+	       { "taken for empty", LOAD, "ioasid_rcu_counted_gone",
+		 "counted.on[i]", SKIPPED, 0 });
+	CLEAN(counted_exit, SCHEDULES);
+	CAUGHT(counted_exit, SCHEDULES,
+	       { "exit leaves it counted", ADD, "counted_leave", "", SKIPPED,
+		 0 });
 	CLEAN(shared_fence, SCHEDULES);
 	CAUGHT(shared_fence, SCHEDULES,
 	       { "cookie one too early", LOAD, "ioasid_rcu_cookie", "", LESS,
