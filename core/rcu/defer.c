@@ -245,7 +245,7 @@ static bool reclaimer_due(struct domain *domain)
 	bool due = domain->reclaimer && domain->reclaimer_idle;
 
 	if (due)
-		domain->reclaimer_idle = false;
+		domain->reclaimer_idle = domain->reclaimer_lost = false;
 	return due;
 }
 
@@ -323,8 +323,13 @@ void ioasid_rcu_queues_child(struct domain *domain)
 		queue_child(domain, &domain->frees);
 		ioasid_lock_init(&domain->run_lock);
 	}
-	if (!ioasid_worker_child(&domain->worker))
-		domain->reclaimer_idle = true;
+	if (ioasid_worker_child(&domain->worker))
+		return;
+	domain->reclaimer_idle = true;
+	domain->reclaimer_lost =
+		domain->reclaimer &&
+		(not_called(&domain->callbacks) || not_called(&domain->frees));
+	set_worth(domain);
 }
 
 void ioasid_rcu_reclaimer_restart(struct domain *domain, bool reclaimer)
@@ -465,8 +470,10 @@ void ioasid_rcu_stats(struct ioasid_rcu *rcu, struct ioasid_domain_stats *stats)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
 	uint64_t oldest = 0;
+	bool lost;
 
 	ioasid_lock(&domain->lock);
+	lost = domain->reclaimer_lost;
 	older(&oldest, &domain->callbacks);
 	older(&oldest, &domain->frees);
 	*stats = (struct ioasid_domain_stats){
@@ -480,4 +487,6 @@ void ioasid_rcu_stats(struct ioasid_rcu *rcu, struct ioasid_domain_stats *stats)
 			ioasid_load_relaxed(&rcu->epoch) - IOASID_EPOCH_START,
 	};
 	ioasid_unlock(&domain->lock);
+	if (lost)
+		ioasid_rcu_find_reclaimer(domain);
 }

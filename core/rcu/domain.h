@@ -60,6 +60,8 @@ struct domain {
 	uint32_t users;
 	/* there is a reclaimer; it sleeps, or has not been started */
 	bool reclaimer, reclaimer_idle;
+	/* it did not survive a fork, and something is pending */
+	bool reclaimer_lost;
 	struct ioasid_worker worker;
 	/* under the registry's lock */
 	struct domain *next, **prev;

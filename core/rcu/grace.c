@@ -73,12 +73,23 @@ uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu)
 	return cookie;
 }
 
+void ioasid_rcu_find_reclaimer(struct domain *domain)
+{
+	bool found = ioasid_worker_wake(&domain->worker);
+
+	ioasid_lock(&domain->lock);
+	domain->reclaimer_lost = !found;
+	ioasid_unlock(&domain->lock);
+}
+
 /* 1: has passed; 0: not yet; -EIO: membarrier is lost. */
 static int look(struct domain *domain, uint64_t cookie)
 {
+	bool lost;
 	int ret;
 
 	ioasid_lock(&domain->lock);
+	lost = domain->reclaimer_lost;
 	if (ioasid_rcu_advance(domain, cookie))
 		ret = 1;
 	else if (domain->refused_since &&
@@ -87,6 +98,8 @@ static int look(struct domain *domain, uint64_t cookie)
 	else
 		ret = 0;
 	ioasid_unlock(&domain->lock);
+	if (ioasid_unlikely(lost))
+		ioasid_rcu_find_reclaimer(domain);
 	return ret;
 }
 

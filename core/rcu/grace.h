@@ -18,4 +18,10 @@ uint64_t ioasid_rcu_cookie(struct domain *domain);
 #define IOASID_RCU_LOST_NS 1000000000u
 int ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
 
+/*
+ * Without locks, in a child of fork whose reclaimer is lost: starts it. Not
+ * before the first call that could, as many a child only calls exec().
+ */
+void ioasid_rcu_find_reclaimer(struct domain *domain);
+
 #endif /* IOASID_RCU_GRACE_H */

@@ -339,17 +339,26 @@ static bool forget_reader(const struct ioasid_rcu *rcu)
 	return true;
 }
 
-void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
+struct ioasid_rcu_reader *ioasid_rcu_section_enter_slow(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = find_reader(rcu);
+	bool nested;
 
-	if (!reader)
+	if (ioasid_unlikely(!reader))
 		reader = add_reader(ioasid_rcu_domain(rcu));
-	if (reader)
-		ioasid_rcu_reader_lock(rcu, reader,
-				       rcu->read_side != IOASID_RCU_READ_PLAIN);
-	else
+	if (ioasid_unlikely(!reader)) {
 		counted_enter();
+		return NULL;
+	}
+	nested = ioasid_load_relaxed(&reader->epoch) != 0;
+	ioasid_rcu_reader_lock(rcu, reader,
+			       rcu->read_side != IOASID_RCU_READ_PLAIN);
+	return nested ? NULL : reader;
+}
+
+void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu)
+{
+	ioasid_rcu_section_enter_slow(rcu);
 }
 
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu)

@@ -200,6 +200,7 @@ extern IOASID_TLS struct ioasid_rcu_reader
 
 void ioasid_rcu_read_lock_slow(struct ioasid_rcu *rcu);
 void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu);
+struct ioasid_rcu_reader *ioasid_rcu_section_enter_slow(struct ioasid_rcu *rcu);
 
 /* @fence: where grace periods cannot make one */
 IOASID_INLINE void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
@@ -323,8 +324,9 @@ ioasid_rcu_section_enter(struct ioasid_rcu *rcu)
 
 	if (ioasid_likely(rcu->read_side == IOASID_RCU_READ_PLAIN)) {
 		reader = ioasid_rcu_place(rcu);
-		if (ioasid_rcu_reads(reader, rcu) &&
-		    ioasid_likely(!ioasid_load_relaxed(&reader->epoch))) {
+		if (!ioasid_rcu_reads(reader, rcu))
+			return ioasid_rcu_section_enter_slow(rcu);
+		if (ioasid_likely(!ioasid_load_relaxed(&reader->epoch))) {
 			ioasid_rcu_reader_lock(rcu, reader, false);
 			return reader;
 		}
