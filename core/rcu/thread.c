@@ -128,11 +128,11 @@ bool ioasid_rcu_counted_gone(uint64_t *since)
 	/* What one look finds empty is so for all that began before it. */
 	ioasid_fence_seq_cst();
 	if (!*since)
-		*since = counted.looks++;
+		*since = ++counted.looks;
 	for (unsigned int i = 0; i < 2; i++)
 		if (!ioasid_load_acquire(&counted.on[i]))
 			counted.empty[i] = counted.looks;
-	gone = counted.empty[0] > *since && counted.empty[1] > *since;
+	gone = counted.empty[0] >= *since && counted.empty[1] >= *since;
 	side = ioasid_load_relaxed(&counted.side);
 	if (!gone && counted.empty[!side] == counted.looks)
 		ioasid_store_relaxed(&counted.side, !side);
