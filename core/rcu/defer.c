@@ -147,12 +147,13 @@ static void batch_done(struct domain *domain, struct batch *batch)
 static bool run_due(struct domain *domain, struct queue *queue,
 		    const struct look *look)
 {
+	struct ioasid_guard guard;
 	bool due;
 
-	ioasid_lock(&domain->lock);
+	ioasid_domain_lock(domain, &guard);
 	take_due(domain, queue, look);
 	due = queue->running.first != NULL;
-	ioasid_unlock(&domain->lock);
+	ioasid_domain_unlock(domain, &guard);
 	if (!due)
 		return false;
 	run_batch(domain, queue);
@@ -210,6 +211,23 @@ static int run_all(struct domain *domain, struct queue *queue)
 	return ret;
 }
 
+static int run_both(struct domain *domain)
+{
+	int ret;
+
+	/* fork does not take it, as callbacks may fork. */
+	if (!ioasid_forking())
+		ioasid_lock(&domain->run_lock);
+	else if (!ioasid_lock_try(&domain->run_lock))
+		return -EDEADLK;
+	/* In this order: callbacks may retire. */
+	ret = run_all(domain, &domain->callbacks);
+	if (!ret)
+		ret = run_all(domain, &domain->frees);
+	ioasid_unlock(&domain->run_lock);
+	return ret;
+}
+
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
@@ -225,12 +243,7 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 	/* Callbacks of whoever holds the lock may wait for this thread. */
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
-	ioasid_lock(&domain->run_lock);
-	/* In this order: callbacks may retire. */
-	ret = run_all(domain, &domain->callbacks);
-	if (!ret)
-		ret = run_all(domain, &domain->frees);
-	ioasid_unlock(&domain->run_lock);
+	ret = run_both(domain);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
 	return ret;
@@ -356,7 +369,8 @@ int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 	if (ioasid_rcu_pending(rcu) < domain->pending_limit)
 		return 0;
 	/* A thread online in qsbr may be reading, unseen. */
-	if (ioasid_rcu_online(rcu) || !may_run(domain, &domain->callbacks))
+	if (ioasid_rcu_online(rcu) || !may_run(domain, &domain->callbacks) ||
+	    ioasid_forking())
 		return -EAGAIN;
 	if (!domain->reclaimer || !reclaimer_wake(domain))
 		return ioasid_rcu_barrier(rcu) ? -EAGAIN : 0;

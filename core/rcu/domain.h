@@ -73,6 +73,25 @@ static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)
 	return ioasid_container_of(rcu, struct domain, rcu);
 }
 
+/* Where functions of an own flavour are called, whose thread may fork there. */
+static inline void ioasid_domain_lock(struct domain *domain,
+				      struct ioasid_guard *guard)
+{
+	if (ioasid_unlikely(domain->rcu.flavour == IOASID_RCU_CUSTOM))
+		ioasid_guard_lock(guard, &domain->lock);
+	else
+		ioasid_lock(&domain->lock);
+}
+
+static inline void ioasid_domain_unlock(struct domain *domain,
+					struct ioasid_guard *guard)
+{
+	if (ioasid_unlikely(domain->rcu.flavour == IOASID_RCU_CUSTOM))
+		ioasid_guard_unlock(guard);
+	else
+		ioasid_unlock(&domain->lock);
+}
+
 /* Is everything between two quiescent states one read section? */
 static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)
 {

@@ -65,11 +65,12 @@ uint64_t ioasid_rcu_cookie(struct domain *domain)
 uint64_t ioasid_rcu_start_poll(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
+	struct ioasid_guard guard;
 	uint64_t cookie;
 
-	ioasid_lock(&domain->lock);
+	ioasid_domain_lock(domain, &guard);
 	cookie = ioasid_rcu_cookie(domain);
-	ioasid_unlock(&domain->lock);
+	ioasid_domain_unlock(domain, &guard);
 	return cookie;
 }
 
@@ -85,10 +86,11 @@ void ioasid_rcu_find_reclaimer(struct domain *domain)
 /* 1: has passed; 0: not yet; -EIO: membarrier is lost. */
 static int look(struct domain *domain, uint64_t cookie)
 {
+	struct ioasid_guard guard;
 	bool lost;
 	int ret;
 
-	ioasid_lock(&domain->lock);
+	ioasid_domain_lock(domain, &guard);
 	lost = domain->reclaimer_lost;
 	if (ioasid_rcu_advance(domain, cookie))
 		ret = 1;
@@ -97,7 +99,7 @@ static int look(struct domain *domain, uint64_t cookie)
 		ret = -EIO;
 	else
 		ret = 0;
-	ioasid_unlock(&domain->lock);
+	ioasid_domain_unlock(domain, &guard);
 	if (ioasid_unlikely(lost))
 		ioasid_rcu_find_reclaimer(domain);
 	return ret;
@@ -120,10 +122,13 @@ int ioasid_rcu_wait(struct domain *domain, uint64_t cookie)
 	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->synchronize)
 		rcu->ops->synchronize(rcu->ops_context);
 	else
-		while (!(ret = look(domain, cookie)))
+		while (!(ret = look(domain, cookie)) && !ioasid_forking())
 			ioasid_backoff(round++);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
+	if (!ret)
+		/* Readers may wait for what fork holds. */
+		ret = -EDEADLK;
 	return ret < 0 ? ret : 0;
 }
 

@@ -13,7 +13,7 @@ bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie);
 uint64_t ioasid_rcu_cookie(struct domain *domain);
 /*
  * Without locks, outside of read sections. -EIO: membarrier(2), which readers
- * rely on, has been refused for so long.
+ * rely on, has been refused for so long. -EDEADLK: inside of fork().
  */
 #define IOASID_RCU_LOST_NS 1000000000u
 int ioasid_rcu_wait(struct domain *domain, uint64_t cookie);

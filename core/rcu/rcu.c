@@ -58,29 +58,30 @@ read_side(const struct ioasid_rcu_config *config)
 
 static void fork_prepare(void)
 {
-	ioasid_rcu_registry_lock();
+	ioasid_rcu_registry_prepare();
 	/* An own flavour may stand on an older domain. */
 	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_lock(&domain->lock);
-	ioasid_rcu_threads_prepare();
+		ioasid_lock_fork_prepare(&domain->lock);
+	ioasid_rcu_counted_prepare();
 }
 
 static void fork_parent(void)
 {
-	ioasid_rcu_threads_parent();
+	ioasid_rcu_counted_parent();
 	for (struct domain *domain = domains; domain; domain = domain->next)
-		ioasid_unlock(&domain->lock);
-	ioasid_rcu_registry_unlock();
+		ioasid_lock_fork_parent(&domain->lock);
+	ioasid_rcu_registry_parent();
 }
 
 static void fork_child(void)
 {
+	ioasid_rcu_counted_child();
 	for (struct domain *domain = domains; domain; domain = domain->next) {
 		ioasid_rcu_drop_others(domain);
 		ioasid_rcu_queues_child(domain);
-		ioasid_lock_init(&domain->lock);
+		ioasid_lock_fork_child(&domain->lock);
 	}
-	ioasid_rcu_threads_child();
+	ioasid_rcu_registry_child();
 }
 
 static size_t least_used_place(void)

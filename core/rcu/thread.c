@@ -635,24 +635,38 @@ void ioasid_rcu_free_readers(struct domain *domain)
 	}
 }
 
-void ioasid_rcu_threads_prepare(void)
+void ioasid_rcu_registry_prepare(void)
 {
-	ioasid_lock(&counted.lock);
+	ioasid_lock_fork_prepare(&registry);
 }
 
-void ioasid_rcu_threads_parent(void)
+void ioasid_rcu_registry_parent(void)
 {
-	ioasid_unlock(&counted.lock);
+	ioasid_lock_fork_parent(&registry);
 }
 
-void ioasid_rcu_threads_child(void)
+void ioasid_rcu_registry_child(void)
+{
+	ioasid_lock_fork_child(&registry);
+}
+
+void ioasid_rcu_counted_prepare(void)
+{
+	ioasid_lock_fork_prepare(&counted.lock);
+}
+
+void ioasid_rcu_counted_parent(void)
+{
+	ioasid_lock_fork_parent(&counted.lock);
+}
+
+void ioasid_rcu_counted_child(void)
 {
 	ioasid_store_relaxed(&counted.on[0], 0);
 	ioasid_store_relaxed(&counted.on[1], 0);
 	if (thread.counted)
 		ioasid_store_relaxed(&counted.on[thread.counted & 1], 1);
-	ioasid_lock_init(&counted.lock);
-	ioasid_lock_init(&registry);
+	ioasid_lock_fork_child(&counted.lock);
 }
 
 void ioasid_rcu_drop_others(struct domain *domain)

@@ -54,10 +54,13 @@ void ioasid_rcu_registry_unlock(void);
 void ioasid_rcu_remove_readers(struct domain *domain);
 void ioasid_rcu_free_readers(struct domain *domain);
 
-/* Around fork, between @prepare and the others with all domains locked. */
-void ioasid_rcu_threads_prepare(void);
-void ioasid_rcu_threads_parent(void);
-void ioasid_rcu_threads_child(void);
+/* Around fork: locks before and after those of domains. */
+void ioasid_rcu_registry_prepare(void);
+void ioasid_rcu_registry_parent(void);
+void ioasid_rcu_registry_child(void);
+void ioasid_rcu_counted_prepare(void);
+void ioasid_rcu_counted_parent(void);
+void ioasid_rcu_counted_child(void);
 /* In the child: leaves this thread's record, if any. */
 void ioasid_rcu_drop_others(struct domain *domain);
 

@@ -259,10 +259,10 @@ void checks()
 	       { "defers without lock", LOCK, "ioasid_rcu_defer_admitted", "",
 		 SKIPPED, 0 });
 	CAUGHT(defer_barrier, SCHEDULES,
-	       { "takes without lock", LOCK, "run_due", "", SKIPPED, 0 });
+	       { "takes without lock", LOCK, "ioasid_domain_lock", "", SKIPPED,
+		 0 });
 	CAUGHT(defer_barrier, SCHEDULES,
-	       { "runs without run lock", LOCK, "ioasid_rcu_barrier", "",
-		 SKIPPED, 0 });
+	       { "runs without run lock", LOCK, "run_both", "", SKIPPED, 0 });
 	CLEAN(retire, SCHEDULES);
 	CAUGHT(retire, SCHEDULES,
 	       { "readers not looked at", LOAD, "ioasid_grace_passed", "",
