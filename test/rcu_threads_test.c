@@ -1536,13 +1536,13 @@ static void never(struct ioasid_rcu *rcu, uint64_t cookie)
 /* A domain that counts on the call, and one that does not. */
 static void without_membarrier(void *arg)
 {
-	struct ioasid_rcu_config fenced = { .no_membarrier = true };
+	struct ioasid_rcu_config limited = { .pending_limit = 1 };
 	struct ioasid_space_config config = { .max = 0xffff };
 	ioasid_atomic_u32 count = { 0 };
-	struct counted counted[40];
+	struct counted counted[40], limit[2];
 	struct actor reader, other;
 	struct ioasid_space *space;
-	struct ioasid_rcu *rcu;
+	struct ioasid_rcu *rcu, *full;
 	uint64_t cookie;
 	size_t i;
 
@@ -1552,6 +1552,8 @@ static void without_membarrier(void *arg)
 		_exit(NO_MEMBARRIER);
 	config.rcu = rcu;
 	CHECK(!ioasid_space_create(&config, &space));
+	CHECK(!ioasid_rcu_create(&limited, &full));
+	limit[0].count = limit[1].count = &count;
 	forbid_membarrier();
 	reader_begin(&reader, rcu);
 	cookie = ioasid_rcu_start_poll(rcu);
@@ -1565,13 +1567,24 @@ static void without_membarrier(void *arg)
 	}
 	CHECK(!ioasid_load_acquire(&count));
 	CHECK(stats(rcu).pending == ARRAY_SIZE(counted));
+	/* Waits say so, and nothing has changed. */
+	CHECK(ioasid_rcu_synchronize(rcu) == -EIO);
+	CHECK(ioasid_rcu_barrier(rcu) == -EIO);
+	CHECK(!ioasid_rcu_defer(full, &limit[0].head, on_counted));
+	CHECK(ioasid_rcu_defer(full, &limit[1].head, on_counted) == -EAGAIN);
+	CHECK(ioasid_rcu_destroy(full) == -EIO);
+	CHECK(stats(full).pending == 1);
+	CHECK(stats(rcu).pending == ARRAY_SIZE(counted));
+	CHECK(!ioasid_load_acquire(&count));
 	/* Locks, whose waiters use the call too, still let others in. */
 	actor_begin(&other);
 	actor_start(&other, alloc_and_free, space);
 	alloc_and_free(space);
 	actor_end(&other);
 	actor_end(&reader);
-	CHECK(!ioasid_rcu_create(&fenced, &rcu));
+	/* Domains made from now on do without. */
+	CHECK(!ioasid_rcu_create(NULL, &rcu));
+	CHECK(rcu->read_side == IOASID_RCU_READ_FENCED);
 	reader_begin(&reader, rcu);
 	actor_begin(&other);
 	actor_start(&other, synchronize, rcu);

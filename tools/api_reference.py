@@ -34,7 +34,7 @@ CLAUSES = [
     (r"space locked", {"held"}),
     (r"takes the space's lock( in between)?(, for long)?", {"space"}),
     (r"takes (a lock|locks|the domain's lock)( on first use)?", {"lock"}),
-    (r"(takes the (space|domain)'s lock( in between)?(, for long)?, )?"
+    (r"(takes (locks|the (space|domain)'s lock( in between)?(, for long)?), )?"
      r"(runs callbacks that are due|and calls @\w+( without it)?)", {"calls"}),
     (r"calls (notifiers|@\w+( without it)?)", {"calls"}),
     (r".*waits for (its calls|their calls|callbacks) on other threads"
@@ -51,7 +51,7 @@ CLAUSES = [
     (r"not in a signal handler", {"not signal"}),
     (r"no other call on @\w+ may run or follow", {"alone"}),
     # remarks
-    (r"takes a lock if the thread uses .*", set()),
+    (r"may (ask for memory|give memory back)", set()),
     (r"if there is no memory to register, .*", set()),
     (r"(it )?waits at the pending limit as ioasid_rcu_defer\(\) does", set()),
     (r"at the pending limit it waits for callbacks to be called", set()),

@@ -211,12 +211,15 @@ static int run_all(struct domain *domain, struct queue *queue)
 	return ret;
 }
 
-static int run_both(struct domain *domain)
+/*
+ * @waits: callbacks of whoever has the run lock, which fork does not take as
+ * they may fork, do not wait for this thread.
+ */
+static int run_both(struct domain *domain, bool waits)
 {
 	int ret;
 
-	/* fork does not take it, as callbacks may fork. */
-	if (!ioasid_forking())
+	if (waits)
 		ioasid_lock(&domain->run_lock);
 	else if (!ioasid_lock_try(&domain->run_lock))
 		return -EDEADLK;
@@ -231,19 +234,20 @@ static int run_both(struct domain *domain)
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
-	bool online;
+	bool online, in_section;
 	int ret;
 
 	if (ioasid_rcu_read_held(rcu) || ioasid_rcu_in_callback(rcu))
 		return -EDEADLK;
-	/* Elsewhere a wait has an end, but callbacks may not run. */
-	if (ioasid_rcu_pending(rcu) && ioasid_rcu_in_section(rcu))
+	/* Of another domain: a wait has an end, but no callback may run. */
+	in_section = ioasid_rcu_in_section(rcu);
+	if (in_section && ioasid_rcu_pending(rcu))
 		return -EDEADLK;
 	online = ioasid_rcu_online(rcu);
 	/* Callbacks of whoever holds the lock may wait for this thread. */
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
-	ret = run_both(domain);
+	ret = run_both(domain, !in_section && !ioasid_forking());
 	if (online)
 		ioasid_rcu_thread_online(rcu);
 	return ret;

@@ -45,7 +45,9 @@ read_side(const struct ioasid_rcu_config *config)
 
 	switch (config->flavour) {
 	case IOASID_RCU_EPOCH:
-		return barrier ? IOASID_RCU_READ_PLAIN : IOASID_RCU_READ_FENCED;
+		/* It may have worked, and not do so any more. */
+		return barrier && ioasid_membarrier() ? IOASID_RCU_READ_PLAIN :
+							IOASID_RCU_READ_FENCED;
 	case IOASID_RCU_QSBR:
 		return IOASID_RCU_READ_NOTHING;
 	case IOASID_RCU_NONE:

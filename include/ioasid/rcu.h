@@ -13,7 +13,11 @@
  *
  * A child of fork() may use every domain and space its parent had; what other
  * threads read or held there is over. A callback that another thread was inside
- * of is not called again. An ID whose last reference another thread was just
+ * of is not called again. A reclaimer starts again with the child's first call
+ * that polls, waits, defers or asks for statistics; not with fork itself, as many
+ * a child only calls exec(). Within fork(), that is in handlers the program gave
+ * to pthread_atfork(), all calls may be made, but a wait that would not end at
+ * once answers -EDEADLK. An ID whose last reference another thread was just
  * dropping may stay occupied, which ioasid_space_validate() reports; one whose
  * end another thread was telling notifiers or an allocator stays as it was then,
  * and they are told no more. A space with a lock of its user's is the user's to
@@ -21,7 +25,20 @@
  *
  * A signal handler may look IDs up: with epoch if its thread is registered,
  * which its first use does; with qsbr if it is registered and online; with none
- * always; with an own flavour if that allows it.
+ * always; with an own flavour if that allows it. No lookup of a registered
+ * thread takes a lock or asks for memory, with however many domains. The simple
+ * way is one domain for all spaces.
+ *
+ * A thread may end anywhere outside of deferred callbacks, also cancelled in a
+ * getter. It is unregistered after the destructors of its thread-specific data,
+ * by one of the library's own. In a later round of them epoch protects lookups
+ * as before, without a record; with qsbr there is none to be had:
+ * thread_register answers -ENOMEM, check_reader -EPERM, and no pointer found may
+ * be used.
+ *
+ * Where membarrier(2) worked at create and is refused later, for good, no
+ * grace period can end: a second after the first refusal waits answer -EIO, and
+ * polls stay false. Domains made from then on have full fences.
  *
  * -DIOASID_DEBUG, for a program and the library alike, has every lookup, get,
  * put and walk over IDs answer -EPERM where ioasid_rcu_check_reader() would.
@@ -78,8 +95,9 @@ enum ioasid_rcu_flavour {
  * @quiescent:         see ioasid_rcu_quiescent(); optional
  *
  * Every call gets the ops_context of the configuration. @start_poll and @poll
- * are called on any thread with the domain's lock held: they may use another
- * domain only if it is older, and no read section of one.
+ * are called on any thread with the domain's lock held, not to be cancelled
+ * there: they may fork, and may use another domain only if it is older, and no
+ * read section of one.
  */
 struct ioasid_rcu_ops {
 	void (*read_lock)(void *context);
@@ -101,7 +119,9 @@ struct ioasid_rcu_ops {
  * @flavour:       see enum ioasid_rcu_flavour
  * @ops:           the flavour for IOASID_RCU_CUSTOM; kept, not copied
  * @ops_context:   first argument of each of @ops
- * @memory:        where records come from
+ * @memory:        where records come from. A thread that needs some beside its
+ *                 IOASID_RCU_READERS places finds them by a table, which is in
+ *                 the system's memory
  * @pending_limit: deferred callbacks that may be pending before
  *                 ioasid_rcu_defer() waits or refuses; 0: 65,536. Threads that
  *                 defer at the same time may exceed it by one each
@@ -271,10 +291,11 @@ IOASID_INLINE void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu)
  * and must not contain a call that waits for a grace period.
  *
  * Context: any; wait-free after a thread's first use of the domain, which
- * registers it (epoch) and takes locks, as uses can by a thread of more than
- * 12 domains. If there is no memory to register, which the first 4 domains do
- * not need, the section is counted in the domain: slower, equally safe.
- * Complexity: constant.
+ * registers it (epoch), takes locks and may ask for memory. If there is no
+ * memory to register, which the first domains of a thread do not need, or a hook
+ * asked for it is just running, the section is counted: slower, equally safe, and
+ * one of every domain of epoch, all of which it holds up.
+ * Complexity: constant, but where the table of the thread's records grows.
  */
 IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
@@ -354,7 +375,7 @@ IOASID_INLINE void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
  * Return: 0; -EINVAL unknown flavour, an own flavour without its required
  * operations, memory hooks half given, a reclaimer with none; -ENOMEM.
  * Ownership: the caller's, until ioasid_rcu_destroy().
- * Complexity: constant.
+ * Complexity: the domains there are.
  */
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 		      struct ioasid_rcu **rcu);
@@ -367,8 +388,8 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
  * defer again are waited for as well.
  *
  * Context: waits for a grace period; no other call on @rcu may run or follow.
- * Return: 0; -EDEADLK inside a read section or callback of @rcu; -EBUSY a
- * space uses it. On error nothing has changed.
+ * Return: 0; -EBUSY a space uses it; -EDEADLK and -EIO as
+ * ioasid_rcu_barrier(). On error the domain is there as before.
  * Complexity: the threads registered and callbacks pending.
  */
 int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
@@ -381,12 +402,12 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu);
  * online from here on. Others register on first use; then this only moves the
  * cost. A thread that exits is unregistered.
  *
- * Context: takes locks; not in a signal handler.
+ * Context: takes locks; may ask for memory; not in a signal handler.
  * Return: 0, also if registered before; -ENOMEM, also inside a read section
  * that began without memory, and when the thread is about to end; what an own
  * flavour returns.
  * Ownership: the record is the domain's.
- * Complexity: constant.
+ * Complexity: constant, but where the table of the thread's records grows.
  */
 int ioasid_rcu_thread_register(struct ioasid_rcu *rcu);
 
@@ -394,7 +415,7 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu);
  * ioasid_rcu_thread_unregister - forget the calling thread
  * @rcu: domain
  *
- * Context: takes the domain's lock.
+ * Context: takes locks; may give memory back; not in a signal handler.
  * Return: 0; -ENOENT not registered, but 0 with none; -EDEADLK inside a read
  * section; what an own flavour returns.
  * Complexity: constant.
@@ -408,8 +429,8 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu);
  * For assertions of one's own; see IOASID_DEBUG at the top.
  *
  * Context: any.
- * Return: 0; -EPERM outside of a read section; with qsbr not registered or
- * offline. With an own flavour that cannot tell, 0.
+ * Return: 0; -EPERM outside of a read section; with qsbr not registered, also
+ * because the thread is about to end, or offline. With an own flavour that cannot tell, 0.
  * Complexity: as for ioasid_rcu_read_held().
  */
 int ioasid_rcu_check_reader(struct ioasid_rcu *rcu);
@@ -454,15 +475,16 @@ int ioasid_rcu_thread_online(struct ioasid_rcu *rcu);
  * ioasid_rcu_read_held - is the calling thread in a read section?
  * @rcu: domain
  *
- * True in any flavour inside a getter or iterator the library is calling, and
- * with qsbr inside a deferred callback, whose caller may hold pointers.
- * Elsewhere qsbr, and an own flavour that cannot tell, answer false. A thread
- * counted in one domain for lack of memory is taken to be in a section of every
- * domain that counts any.
+ * True in any flavour inside a getter, iterator or allocator the library is
+ * calling, and with qsbr inside a deferred callback, whose caller may hold
+ * pointers: one of @rcu, or of any domain if the thread is online in @rcu.
+ * Elsewhere qsbr, and an own flavour that cannot tell, answer false. A section
+ * that is counted for lack of memory is one of every domain of epoch. Within
+ * calls of more than 16 domains inside of each other the answer is true for all.
  *
- * Context: any; takes a lock if the thread uses more than 12 domains.
+ * Context: any.
  * Return: true or false.
- * Complexity: constant, but for getters and callbacks nested.
+ * Complexity: constant, but for the domains whose getters and callbacks nest.
  */
 bool ioasid_rcu_read_held(struct ioasid_rcu *rcu);
 
@@ -474,7 +496,8 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu);
  * the caller.
  *
  * Context: waits.
- * Return: 0; -EDEADLK inside a read section of @rcu, at once.
+ * Return: 0; -EDEADLK inside a read section of @rcu, at once, and within fork();
+ * -EIO membarrier(2) has been refused for a second.
  * Complexity: the threads registered, for each look.
  */
 int ioasid_rcu_synchronize(struct ioasid_rcu *rcu);
@@ -507,22 +530,29 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  * @rcu:  domain
  * @head: storage, the domain's until @func is called with it
  * @func: the function; may call anything but destroy and barrier of @rcu, and
- *        with qsbr nothing that waits for a grace period of @rcu
+ *        nothing that waits for a grace period of a domain of qsbr
  *
  * Callbacks run in order, in batches, on threads that call defer, barrier,
  * free_deferred or destroy, or on the domain's reclaimer, not to be cancelled
  * there, with no lock held but the one that keeps them in order: two
- * domains whose callbacks wait for each other wait for ever. With qsbr @func
- * may look IDs up if all those threads are registered, as a reclaimer is.
- * @func must return: no longjmp, no exception, no end of its thread.
+ * domains whose callbacks wait for each other wait for ever. They run only where
+ * nothing of the library is around them: not in a read section of @rcu or of
+ * any domain of epoch, nor in a getter, walk, codec or allocator that the library
+ * is calling; and no defer runs them in a callback. A call made there leaves
+ * them to the next outside. So what @func may do does not depend on who defers,
+ * but for locks of the program's: who takes one in @func and holds it around
+ * calls that may run callbacks needs a reclaimer. With qsbr @func may look IDs up
+ * if all those threads are registered, as a reclaimer is. @func must return: no
+ * longjmp, no exception, no end of its thread.
  *
- * Context: takes the domain's lock, runs callbacks that are due; may be
- * called in a read section. At the pending limit it waits for callbacks to be
- * called.
- * Return: 0; -EAGAIN at the limit inside a read section or a callback, or on
- * an online thread of qsbr, @head still the caller's.
+ * Context: takes locks, runs callbacks that are due; may be called in a read
+ * section. At the pending limit it waits for callbacks to be called.
+ * Return: 0; -EAGAIN at the limit where no callback may run, within fork(), on
+ * an online thread of qsbr, and where waits answer -EIO; @head still the
+ * caller's.
  * Ownership: @head and what it lies in are the domain's for 0, until @func.
- * Complexity: constant, and what the callbacks cost that are due.
+ * Complexity: constant, and every 32nd the threads registered and what the
+ * callbacks cost that are due.
  */
 int ioasid_rcu_defer(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
 		     void (*func)(struct ioasid_rcu_head *head));
@@ -552,7 +582,9 @@ void ioasid_rcu_retire(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
  * @rcu: domain
  *
  * Context: waits, runs callbacks.
- * Return: 0; -EDEADLK inside a read section or a callback of @rcu.
+ * Return: 0; -EDEADLK inside a read section or a callback of @rcu, within
+ * fork(), and, while callbacks are pending, where none may run, see
+ * ioasid_rcu_defer(); -EIO as ioasid_rcu_synchronize().
  * Complexity: the threads registered and callbacks pending.
  */
 int ioasid_rcu_barrier(struct ioasid_rcu *rcu);
