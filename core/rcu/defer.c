@@ -212,19 +212,21 @@ static int run_all(struct domain *domain, struct queue *queue)
 }
 
 /*
- * @waits: callbacks of whoever has the run lock, which fork does not take as
- * they may fork, do not wait for this thread.
+ * @in_section: callbacks may not run, nor may the thread wait for who runs some:
+ * they may wait for it. That holds inside of fork() as well, which does not take
+ * the run lock as callbacks may fork.
  */
-static int run_both(struct domain *domain, bool waits)
+static int run_both(struct domain *domain, bool in_section)
 {
-	int ret;
+	int ret = 0;
 
-	if (waits)
+	if (!in_section && !ioasid_forking())
 		ioasid_lock(&domain->run_lock);
 	else if (!ioasid_lock_try(&domain->run_lock))
 		return -EDEADLK;
 	/* In this order: callbacks may retire. */
-	ret = run_all(domain, &domain->callbacks);
+	if (!in_section)
+		ret = run_all(domain, &domain->callbacks);
 	if (!ret)
 		ret = run_all(domain, &domain->frees);
 	ioasid_unlock(&domain->run_lock);
@@ -247,7 +249,7 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
 	/* Callbacks of whoever holds the lock may wait for this thread. */
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
-	ret = run_both(domain, !in_section && !ioasid_forking());
+	ret = run_both(domain, in_section);
 	if (online)
 		ioasid_rcu_thread_online(rcu);
 	return ret;
