@@ -488,6 +488,109 @@ static void fork_among_counted_sections(struct fixture *fixture)
 	scarce_end();
 }
 
+/* --- fork in functions of the user's --- */
+
+/* In handlers from before the library's: it holds its locks there. */
+static struct {
+	struct ioasid_rcu *rcu;
+	int waited[2], all[2];
+	bool polled[2];
+	unsigned int calls;
+} handler;
+
+static void in_handler(void)
+{
+	unsigned int call = handler.calls;
+
+	if (!handler.rcu)
+		return;
+	handler.waited[call] = ioasid_rcu_synchronize(handler.rcu);
+	handler.all[call] = ioasid_rcu_barrier(handler.rcu);
+	handler.polled[call] = passed(handler.rcu);
+	lock_and_unlock(handler.rcu);
+	handler.calls++;
+}
+
+static void handlers_were_told(void)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		CHECK(handler.waited[i] == -EDEADLK);
+		CHECK(handler.all[i] == -EDEADLK);
+		CHECK(!handler.polled[i]);
+	}
+	CHECK(handler.calls == 2);
+	handler.rcu = NULL;
+}
+
+static void nothing(struct ioasid_rcu_head *head)
+{
+	(void)head;
+}
+
+static void alone_after_handlers(void)
+{
+	struct ioasid_rcu *rcu = handler.rcu;
+
+	handlers_were_told();
+	CHECK(!ioasid_rcu_synchronize(rcu));
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
+static void waits_in_handlers(struct fixture *fixture)
+{
+	struct ioasid_rcu_head head;
+	struct ioasid_rcu *rcu;
+	struct actor reader;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(NULL, &rcu), 0);
+	reader_begin(&reader, rcu);
+	assert_int_equal(ioasid_rcu_defer(rcu, &head, nothing), 0);
+	handler.calls = 0;
+	handler.rcu = rcu;
+	assert_int_equal(status_of(alone_after_handlers), 0);
+	handlers_were_told();
+	actor_do(&reader, unlock, rcu);
+	actor_end(&reader);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
+static pid_t forked;
+
+static bool fork_in_poll(void *context, uint64_t cookie)
+{
+	if (forked < 0)
+		forked = fork();
+	return toy_rcu_ops.poll(context, cookie);
+}
+
+static void own_flavour_forks(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config = { .flavour = IOASID_RCU_CUSTOM };
+	struct ioasid_rcu_ops ops = toy_rcu_ops;
+	struct ioasid_rcu *rcu;
+	struct toy_rcu toy;
+	int status;
+
+	(void)fixture;
+	toy_rcu_init(&toy);
+	ops.poll = fork_in_poll;
+	config.ops = &ops;
+	config.ops_context = &toy;
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), 0);
+	forked = -1;
+	passed(rcu);
+	CHECK(forked >= 0);
+	passed(rcu);
+	if (!forked)
+		_exit(ioasid_rcu_pending(rcu) != 0);
+	while (waitpid(forked, &status, 0) != forked)
+		CHECK(errno == EINTR);
+	assert_int_equal(status, 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+	toy_rcu_destroy(&toy);
+}
+
 /* --- the end of a thread --- */
 
 static pthread_key_t key;
@@ -766,11 +869,6 @@ static void in_others_callback(struct ioasid_space *space)
 	CHECK(!ioasid_rcu_barrier(calls[0].other));
 }
 
-static void nothing(struct ioasid_rcu_head *head)
-{
-	(void)head;
-}
-
 static void callbacks_run_in_the_open(struct fixture *fixture)
 {
 	static void (*const places[])(struct ioasid_space *space) = {
@@ -907,9 +1005,12 @@ int main(void)
 		CASE(cancelled_in_getter, PER_FLAVOUR | THREADS | BUILT_IN),
 		CASE(callbacks_run_in_the_open, NO_SPACE),
 		CASE(fork_among_counted_sections, NO_SPACE),
+		CASE(waits_in_handlers, NO_SPACE),
+		CASE(own_flavour_forks, NO_SPACE),
 		CASE(child_finds_reclaimer, NO_SPACE),
 	};
 
 	alarm(HANG);
+	CHECK(!pthread_atfork(in_handler, in_handler, in_handler));
 	return test_run("rcu_faults", cases, ARRAY_SIZE(cases));
 }
