@@ -2,8 +2,9 @@
 #include "internal.h"
 
 /*
- * Slots in one flat array. Occupancy is a tree of 64-ary words: a bit of
- * level 0 says its ID is occupied, a bit above that its word below is full.
+ * Slots in one flat array. Occupancy is two trees of 64-ary words over the same
+ * level 0, where a bit says that its ID is occupied: a bit above says in one
+ * tree that its word below is full, in the other that it is not empty.
  */
 
 /* 64^5 exceeds IOASID_BITMAP_IDS_MAX */
@@ -16,7 +17,7 @@ struct bitmap {
 	struct ioasid_memory memory;
 	unsigned int levels;
 	uint32_t words[LEVELS];
-	uint64_t *level[LEVELS];
+	uint64_t *full[LEVELS], *some[LEVELS];
 	struct ioasid_slot *slots;
 	size_t slots_size, words_size;
 	/* one bit a chunk whose slots were used since they were last zero */
@@ -30,8 +31,8 @@ static void bitmap_destroy(struct ioasid_store *store)
 	struct bitmap *bitmap = store->impl;
 	struct ioasid_memory memory = bitmap->memory;
 
-	if (bitmap->level[0])
-		ioasid_memory_zeroed_free(&memory, bitmap->level[0],
+	if (bitmap->full[0])
+		ioasid_memory_zeroed_free(&memory, bitmap->full[0],
 					  bitmap->words_size);
 	if (bitmap->slots)
 		ioasid_memory_zeroed_free(&memory, bitmap->slots,
@@ -39,13 +40,32 @@ static void bitmap_destroy(struct ioasid_store *store)
 	ioasid_memory_zeroed_free(&memory, bitmap, sizeof(*bitmap));
 }
 
-/* Bits past the end count as full, so that no search ends there. */
+/* Sets a bit, and those above that the word's not being empty any more sets. */
+static void set_some(struct bitmap *bitmap, uint32_t offset)
+{
+	uint64_t *word, before = 0;
+
+	for (unsigned int i = 0; i < bitmap->levels && !before; i++) {
+		IOASID_STEP();
+		word = &bitmap->some[i][offset / 64];
+		before = *word;
+		*word |= UINT64_C(1) << offset % 64;
+		offset /= 64;
+	}
+}
+
+/*
+ * Bits past the end count as full, so that no search for vacant IDs ends there;
+ * one for occupied IDs that does finds nothing before the end.
+ */
 static void close_tail(struct bitmap *bitmap, uint32_t count)
 {
+	if (count % 64)
+		set_some(bitmap, count);
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
 		if (count % 64)
-			bitmap->level[i][count / 64] |= ~UINT64_C(0)
-							<< count % 64;
+			bitmap->full[i][count / 64] |= ~UINT64_C(0)
+						       << count % 64;
 		count = bitmap->words[i];
 	}
 }
@@ -72,13 +92,14 @@ static int bitmap_create(struct ioasid_store *store,
 	do {
 		count = (count + 63) / 64;
 		bitmap->words[bitmap->levels++] = (uint32_t)count;
-		words += (size_t)count;
+		/* Of level 0 there is one. */
+		words += (size_t)count * (bitmap->levels > 1 ? 2 : 1);
 	} while (count > 1);
 	words += store->count / CHUNK / 64 + 1;
 	bitmap->words_size = words * sizeof(uint64_t);
 	bitmap->slots_size = store->count * sizeof(struct ioasid_slot);
 	level = ioasid_memory_zeroed(&config->memory, bitmap->words_size);
-	bitmap->level[0] = level;
+	bitmap->full[0] = level;
 	slots = level ? ioasid_memory_zeroed(&config->memory,
 					     bitmap->slots_size) :
 			NULL;
@@ -92,7 +113,10 @@ static int bitmap_create(struct ioasid_store *store,
 		(void *)((uintptr_t)slots -
 			 store->first * (uintptr_t)sizeof(*slots)));
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		bitmap->level[i] = level;
+		bitmap->full[i] = level;
+		if (i)
+			level += bitmap->words[i];
+		bitmap->some[i] = level;
 		level += bitmap->words[i];
 	}
 	bitmap->touched = level;
@@ -100,24 +124,33 @@ static int bitmap_create(struct ioasid_store *store,
 	return 0;
 }
 
-/* The lowest vacant offset from @offset on, or the number of IDs. */
-static uint32_t lowest_vacant(const struct ioasid_store *store, uint32_t offset)
+/*
+ * The lowest offset from @offset on whose bit is 1 once the words of a tree are
+ * XORed with @invert, or the number of IDs: up while nothing follows in a word,
+ * then down.
+ */
+static uint32_t next_bit(const struct ioasid_store *store,
+			 uint64_t *const *level, uint64_t invert,
+			 uint32_t offset)
 {
 	const struct bitmap *bitmap = store->impl;
-	uint64_t vacant;
+	uint64_t found;
 	uint32_t word;
 
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		IOASID_STEP();
 		word = offset / 64;
 		if (word >= bitmap->words[i])
 			break;
-		vacant = ~bitmap->level[i][word] & ~UINT64_C(0) << offset % 64;
-		if (vacant) {
-			offset = word * 64 + ioasid_lowest_bit(vacant);
-			while (i--)
+		found = (level[i][word] ^ invert) & ~UINT64_C(0) << offset % 64;
+		if (found) {
+			offset = word * 64 + ioasid_lowest_bit(found);
+			while (i--) {
+				IOASID_STEP();
 				offset = offset * 64 +
-					 ioasid_lowest_bit(
-						 ~bitmap->level[i][offset]);
+					 ioasid_lowest_bit(level[i][offset] ^
+							   invert);
+			}
 			return offset;
 		}
 		offset = word + 1;
@@ -128,8 +161,9 @@ static uint32_t lowest_vacant(const struct ioasid_store *store, uint32_t offset)
 static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 			ioasid_t *id, struct ioasid_slot **slot)
 {
-	uint32_t offset = lowest_vacant(store, min - store->first);
 	struct bitmap *bitmap = store->impl;
+	uint32_t offset =
+		next_bit(store, bitmap->full, ~UINT64_C(0), min - store->first);
 	uint64_t *word;
 
 	if (offset > max - store->first)
@@ -141,8 +175,10 @@ static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		bitmap->touched[offset / CHUNK / 64] |= UINT64_C(1)
 							<< offset / CHUNK % 64;
 	}
+	set_some(bitmap, offset);
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		word = &bitmap->level[i][offset / 64];
+		IOASID_STEP();
+		word = &bitmap->full[i][offset / 64];
 		*word |= UINT64_C(1) << offset % 64;
 		if (~*word)
 			break;
@@ -154,22 +190,29 @@ static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 static void bitmap_release(struct ioasid_store *store, ioasid_t id)
 {
 	struct bitmap *bitmap = store->impl;
-	uint32_t offset = id - store->first;
-	uint64_t *word, before;
+	uint32_t offset = id - store->first, bit = offset;
+	uint64_t *word, before = ~UINT64_C(0);
 
-	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		word = &bitmap->level[i][offset / 64];
+	for (unsigned int i = 0; i < bitmap->levels && !~before; i++) {
+		IOASID_STEP();
+		word = &bitmap->full[i][bit / 64];
 		before = *word;
+		*word &= ~(UINT64_C(1) << bit % 64);
+		bit /= 64;
+	}
+	for (unsigned int i = 0; i < bitmap->levels; i++) {
+		IOASID_STEP();
+		word = &bitmap->some[i][offset / 64];
 		*word &= ~(UINT64_C(1) << offset % 64);
-		if (~before)
+		if (*word)
 			break;
 		offset /= 64;
 	}
 }
 
-static bool is_occupied(const struct bitmap *bitmap, uint32_t offset)
+static bool bit_of(const uint64_t *words, uint32_t offset)
 {
-	return bitmap->level[0][offset / 64] >> offset % 64 & 1;
+	return words[offset / 64] >> offset % 64 & 1;
 }
 
 static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
@@ -177,19 +220,22 @@ static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
 {
 	const struct bitmap *bitmap = store->impl;
 	uint32_t offset = min - store->first, last = max - store->first;
-	uint64_t word;
+	uint64_t bits;
 	size_t found = 0;
 
-	while (offset <= last && found < count) {
-		word = bitmap->level[0][offset / 64] >> offset % 64;
-		if (!word) {
-			offset = (offset / 64 + 1) * 64;
-			continue;
+	while (found < count) {
+		/* At once for all of a word. */
+		offset = next_bit(store, bitmap->some, 0, offset);
+		if (offset > last)
+			break;
+		bits = bitmap->some[0][offset / 64] >> offset % 64;
+		for (; bits && found < count; bits &= bits - 1) {
+			if (offset + ioasid_lowest_bit(bits) > last)
+				return found;
+			ids[found++] =
+				store->first + offset + ioasid_lowest_bit(bits);
 		}
-		offset += ioasid_lowest_bit(word);
-		if (offset <= last)
-			ids[found++] = store->first + offset;
-		offset++;
+		offset = (offset / 64 + 1) * 64;
 	}
 	return found;
 }
@@ -200,7 +246,7 @@ static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 	const struct ioasid_slot *slots = &bitmap->slots[chunk * CHUNK];
 
 	for (unsigned int i = 0; i < CHUNK_WORDS; i++)
-		if (bitmap->level[0][chunk * CHUNK_WORDS + i])
+		if (bitmap->full[0][chunk * CHUNK_WORDS + i])
 			return false;
 	for (unsigned int i = 0; i < CHUNK; i++)
 		if (ioasid_slot_worn(&slots[i]))
@@ -210,7 +256,7 @@ static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 
 static bool is_touched(const struct bitmap *bitmap, uint32_t chunk)
 {
-	return bitmap->touched[chunk / 64] >> chunk % 64 & 1;
+	return bit_of(bitmap->touched, chunk);
 }
 
 /* Gives back the slots of some chunks, which go on above their generations. */
@@ -255,7 +301,7 @@ static bool bitmap_validate(const struct ioasid_store *store,
 	uint32_t bits = store->count;
 
 	for (uint32_t i = 0; i < store->count; i++) {
-		if (!is_occupied(bitmap, i) &&
+		if (!bit_of(bitmap->full[0], i) &&
 		    ioasid_load_relaxed(&slots[i].state) &
 			    ~IOASID_STATE_GENERATION) {
 			*reason = "bitmap: vacant ID whose slot is in use";
@@ -263,16 +309,22 @@ static bool bitmap_validate(const struct ioasid_store *store,
 		}
 	}
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		if (bits % 64 && ~(bitmap->level[i][bits / 64] |
+		if (bits % 64 && ~(bitmap->full[i][bits / 64] |
 				   ((UINT64_C(1) << bits % 64) - 1))) {
 			*reason = "bitmap: bit past the end is clear";
 			return false;
 		}
 		bits = bitmap->words[i];
 		for (uint32_t j = 0; i + 1 < bitmap->levels && j < bits; j++) {
-			if ((bitmap->level[i + 1][j / 64] >> j % 64 & 1) !=
-			    !~bitmap->level[i][j]) {
-				*reason = "bitmap: summary bit differs";
+			if (bit_of(bitmap->full[i + 1], j) !=
+			    !~bitmap->full[i][j]) {
+				*reason = "bitmap: bit of a full word differs";
+				return false;
+			}
+			if (bit_of(bitmap->some[i + 1], j) !=
+			    (bitmap->some[i][j] != 0)) {
+				*reason = "bitmap: bit of a word that is not "
+					  "empty differs";
 				return false;
 			}
 		}

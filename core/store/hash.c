@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
-
-#include <string.h>
+#include "order.h"
 
 /*
  * Open addressing over buckets of one cache line. A cell keeps its key for the
@@ -20,7 +18,8 @@
 #endif
 #define MOVE_BUCKETS IOASID_HASH_MOVE_BUCKETS
 
-#define HOLES 128
+/* How many IDs ahead of the one given a line is fetched. */
+#define AHEAD 8
 
 #define CELLS IOASID_HASH_CELLS
 
@@ -40,14 +39,8 @@ struct hash {
 	uint32_t count, worn;
 	/* the next bucket of the current table to move */
 	uint32_t moved;
-	/*
-	 * Every ID from the first up to here is occupied, but for some holes,
-	 * the lowest of which is the last. What has no room among them ends
-	 * the run.
-	 */
-	ioasid_t first, run_end;
-	unsigned int hole_count;
-	ioasid_t hole[HOLES];
+	/* of the IDs that have a cell */
+	struct ioasid_order order;
 };
 
 static struct ioasid_hash_table *table_of(const struct ioasid_store *store)
@@ -58,6 +51,14 @@ static struct ioasid_hash_table *table_of(const struct ioasid_store *store)
 static struct ioasid_hash_table *next_of(const struct ioasid_hash_table *table)
 {
 	return ioasid_load_relaxed(&table->next);
+}
+
+/* Where new keys go. */
+static struct ioasid_hash_table *newest(const struct ioasid_store *store)
+{
+	struct ioasid_hash_table *table = table_of(store);
+
+	return next_of(table) ? next_of(table) : table;
 }
 
 static uint32_t cells_of(const struct ioasid_hash_table *table)
@@ -112,11 +113,15 @@ static int hash_create(struct ioasid_store *store,
 	hash->memory = config->memory;
 	hash->rcu = config->rcu;
 	hash->generation = IOASID_GENERATION_START;
-	hash->first = hash->run_end = config->min;
 	hash->multiplier = ioasid_mix(config->hash_seed ? config->hash_seed :
 							  ioasid_random(hash)) |
 			   1;
 	table = table_alloc(hash, IOASID_HASH_MIN_BUCKETS);
+	if (table && !ioasid_order_create(&hash->order, &hash->memory,
+					  cells_of(table))) {
+		table_free(table);
+		table = NULL;
+	}
 	if (!table) {
 		ioasid_memory_zeroed_free(&config->memory, hash, sizeof(*hash));
 		return -ENOMEM;
@@ -136,6 +141,7 @@ static void hash_destroy(struct ioasid_store *store)
 		next = next_of(table);
 		table_free(table);
 	}
+	ioasid_order_destroy(&hash->order);
 	ioasid_memory_zeroed_free(&memory, hash, sizeof(*hash));
 }
 
@@ -178,18 +184,6 @@ static bool find_place(const struct ioasid_store *store, ioasid_t id,
 	return false;
 }
 
-static bool is_occupied(const struct place *place)
-{
-	return place->bucket->occupied >> place->cell & 1;
-}
-
-static bool id_occupied(const struct ioasid_store *store, ioasid_t id)
-{
-	struct place place;
-
-	return find_place(store, id, &place) && is_occupied(&place);
-}
-
 /* A new cell for @id, its key not yet to be seen; the table has room. */
 static struct place new_place(struct ioasid_hash_table *table, ioasid_t id)
 {
@@ -197,6 +191,7 @@ static struct place new_place(struct ioasid_hash_table *table, ioasid_t id)
 	struct place place;
 
 	for (;; index = (index + 1) & table->mask) {
+		IOASID_STEP();
 		place.bucket = &table->bucket[index];
 		for (place.cell = 0; place.cell < CELLS; place.cell++)
 			if (!ioasid_load_relaxed(
@@ -220,6 +215,7 @@ static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
 	ioasid_t id;
 
 	for (unsigned int i = 0; i < CELLS; i++) {
+		IOASID_STEP();
 		id = ioasid_load_relaxed(&bucket->key[i]) - 1;
 		if (id == INVALID_IOASID)
 			break;
@@ -228,6 +224,7 @@ static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
 			ioasid_slot_forget(&bucket->slot[i], &hash->generation);
 			ioasid_store_release(&bucket->slot[i].state,
 					     IOASID_STATE_MOVED);
+			ioasid_order_forget(&hash->order, id);
 			continue;
 		}
 		place = new_place(to, id);
@@ -304,101 +301,64 @@ static size_t hash_trim(struct ioasid_store *store)
 {
 	struct ioasid_hash_table *table = table_of(store);
 	struct hash *hash = store->impl;
-	size_t before = table->size;
+	size_t before = table->size + hash->order.bytes;
+	uint32_t buckets;
 
 	if (next_of(table))
 		before += next_of(table)->size;
 	move_some(store, UINT32_MAX);
 	table = table_of(store);
-	if (next_buckets(hash, 2) <= table->mask &&
-	    replace(store, next_buckets(hash, 2)))
+	buckets = next_buckets(hash, 2);
+	/* Even for one of the same size if most cells are of vacant IDs. */
+	if ((buckets <= table->mask ||
+	     table->used / 2 > hash->count + hash->worn) &&
+	    replace(store, buckets))
 		move_some(store, UINT32_MAX);
-	return before - table_of(store)->size;
-}
-
-static void add_hole(struct hash *hash, ioasid_t id)
-{
-	unsigned int at = hash->hole_count;
-
-	if (id >= hash->run_end)
-		return;
-	while (at && hash->hole[at - 1] < id)
-		at--;
-	if (hash->hole_count == HOLES) {
-		/* The highest of all ends the run. */
-		hash->run_end = at ? hash->hole[0] : id;
-		if (!at)
-			return;
-		at--;
-		memmove(hash->hole, hash->hole + 1, at * sizeof(id));
-	} else {
-		memmove(hash->hole + at + 1, hash->hole + at,
-			(hash->hole_count - at) * sizeof(id));
-		hash->hole_count++;
-	}
-	hash->hole[at] = id;
-}
-
-/* The lowest vacant ID from @min on, or @max + 1; @at is its hole if any. */
-static ioasid_t lowest_vacant(const struct ioasid_store *store, ioasid_t min,
-			      ioasid_t max, unsigned int *at)
-{
-	const struct hash *hash = store->impl;
-
-	for (*at = hash->hole_count; *at; (*at)--)
-		if (hash->hole[*at - 1] >= min)
-			return hash->hole[*at - 1];
-	if (min < hash->run_end)
-		min = hash->run_end;
-	while (min <= max && id_occupied(store, min))
-		min++;
-	return min;
-}
-
-/* The search from @min on ended at @id, which is now occupied. */
-static void close_hole(struct hash *hash, ioasid_t min, ioasid_t id,
-		       unsigned int at)
-{
-	if (at) {
-		memmove(hash->hole + at - 1, hash->hole + at,
-			(hash->hole_count - at) * sizeof(id));
-		hash->hole_count--;
-	} else if (min <= hash->run_end && id >= hash->run_end) {
-		hash->run_end = id + 1;
-	}
+	return before - table_of(store)->size - hash->order.bytes;
 }
 
 static int hash_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		      ioasid_t *id, struct ioasid_slot **slot)
 {
 	struct hash *hash = store->impl;
+	struct ioasid_order_way way;
+	uint64_t lowest = ioasid_order_vacant(&hash->order, min, &way);
 	struct ioasid_hash_table *table;
 	struct place place;
-	ioasid_t lowest;
-	unsigned int at;
+	bool known, moving;
 	int ret;
 
-	lowest = lowest_vacant(store, min, max, &at);
 	if (lowest > max)
 		return -ENOSPC;
-	ret = resize(store);
-	if (ret)
-		return ret;
-	move_some(store, MOVE_BUCKETS);
-	if (find_place(store, lowest, &place)) {
+	*id = (ioasid_t)lowest;
+	if (!ioasid_order_occupy(&hash->order, &way, *id, &known))
+		return -ENOMEM;
+	if (known) {
+		find_place(store, *id, &place);
 		hash->worn -= ioasid_slot_worn(slot_at(&place));
 	} else {
-		table = table_of(store);
-		if (next_of(table))
-			table = next_of(table);
-		place = new_place(table, lowest);
+		ret = resize(store);
+		if (ret) {
+			ioasid_order_vacate(&hash->order, *id);
+			ioasid_order_forget(&hash->order, *id);
+			return ret;
+		}
+		table = newest(store);
+		place = new_place(table, *id);
 		ioasid_slot_init(slot_at(&place), hash->generation);
-		set_key(table, &place, lowest);
+		set_key(table, &place, *id);
+		/* IDs often come one after another: a line on its way. */
+		__builtin_prefetch(
+			&table->bucket[ioasid_hash_index(table, *id + AHEAD)],
+			1);
 	}
 	place.bucket->occupied |= 1u << place.cell;
 	hash->count++;
-	close_hole(hash, min, lowest, at);
-	*id = lowest;
+	moving = next_of(table_of(store)) != NULL;
+	move_some(store, MOVE_BUCKETS);
+	/* It may have been moved, and the table where it was freed. */
+	if (known && moving)
+		find_place(store, *id, &place);
 	*slot = slot_at(&place);
 	return 0;
 }
@@ -410,88 +370,33 @@ static void hash_release(struct ioasid_store *store, ioasid_t id)
 
 	find_place(store, id, &place);
 	place.bucket->occupied &= ~(1u << place.cell);
+	ioasid_order_vacate(&hash->order, id);
 	hash->count--;
 	hash->worn += ioasid_slot_worn(slot_at(&place));
-	add_hole(hash, id);
 	resize(store);
 	move_some(store, MOVE_BUCKETS);
-}
-
-static void sift_down(ioasid_t *heap, size_t count, size_t at)
-{
-	ioasid_t id = heap[at];
-	size_t child;
-
-	while ((child = 2 * at + 1) < count) {
-		if (child + 1 < count && heap[child + 1] > heap[child])
-			child++;
-		if (heap[child] <= id)
-			break;
-		heap[at] = heap[child];
-		at = child;
-	}
-	heap[at] = id;
-}
-
-/* Keeps the @count lowest IDs offered in a heap with the highest on top. */
-static size_t offer(ioasid_t *heap, size_t found, size_t count, ioasid_t id)
-{
-	size_t at = found;
-
-	if (found == count) {
-		if (id < heap[0]) {
-			heap[0] = id;
-			sift_down(heap, count, 0);
-		}
-		return found;
-	}
-	while (at && heap[(at - 1) / 2] < id) {
-		heap[at] = heap[(at - 1) / 2];
-		at = (at - 1) / 2;
-	}
-	heap[at] = id;
-	return found + 1;
 }
 
 static size_t hash_occupied(const struct ioasid_store *store, ioasid_t min,
 			    ioasid_t max, ioasid_t *ids, size_t count)
 {
-	const struct ioasid_hash_table *table;
-	const struct ioasid_hash_bucket *bucket;
-	size_t found = 0, left;
-	ioasid_t id;
+	const struct hash *hash = store->impl;
 
-	for (table = table_of(store); table; table = next_of(table)) {
-		for (uint32_t i = 0; i <= table->mask; i++) {
-			bucket = &table->bucket[i];
-			for (unsigned int j = 0; j < CELLS; j++) {
-				id = ioasid_load_relaxed(&bucket->key[j]) - 1;
-				if (!(bucket->occupied >> j & 1) || id < min ||
-				    id > max ||
-				    ioasid_state_moved(ioasid_load_relaxed(
-					    &bucket->slot[j].state)))
-					continue;
-				found = offer(ids, found, count, id);
-			}
-		}
-	}
-	for (left = found; left > 1;) {
-		id = ids[--left];
-		ids[left] = ids[0];
-		ids[0] = id;
-		sift_down(ids, left, 0);
-	}
-	return found;
+	return ioasid_order_occupied(&hash->order, min, max, ids, count);
 }
 
-/* Checks one table; adds its occupied IDs to @count, its worn ones to @worn. */
+/* What the cells add up to. */
+struct hash_tally {
+	uint32_t cells, count, worn;
+};
+
 static const char *check_table(const struct ioasid_store *store,
 			       const struct ioasid_hash_table *table,
-			       uint32_t *count, uint32_t *worn)
+			       struct hash_tally *tally)
 {
 	const struct ioasid_hash_bucket *bucket;
 	const struct hash *hash = store->impl;
-	bool moved, first = table == table_of(store);
+	bool moved, occupied, first = table == table_of(store);
 	ioasid_state_t state;
 	uint32_t used = 0;
 	uint32_t key;
@@ -519,51 +424,41 @@ static const char *check_table(const struct ioasid_store *store,
 				return "hash: moved cell in the wrong place";
 			if (moved)
 				continue;
-			if (bucket->occupied >> j & 1) {
-				++*count;
+			tally->cells++;
+			occupied = false;
+			if (!ioasid_order_known(&hash->order, key - 1,
+						&occupied) ||
+			    occupied != (bucket->occupied >> j & 1))
+				return "hash: order differs from the cells";
+			if (occupied) {
+				tally->count++;
 				continue;
 			}
 			if (state & ~IOASID_STATE_GENERATION)
 				return "hash: vacant ID whose slot is in use";
-			*worn += ioasid_slot_worn(&bucket->slot[j]);
+			tally->worn += ioasid_slot_worn(&bucket->slot[j]);
 		}
 	}
 	return used == table->used ? NULL : "hash: number of keys differs";
-}
-
-static const char *check_run(const struct ioasid_store *store)
-{
-	const struct hash *hash = store->impl;
-	unsigned int hole = hash->hole_count;
-
-	for (ioasid_t id = hash->first; id < hash->run_end; id++) {
-		if (hole && hash->hole[hole - 1] == id)
-			hole--;
-		else if (!id_occupied(store, id))
-			return "hash: vacant ID within the run";
-		else
-			continue;
-		if (id_occupied(store, id))
-			return "hash: occupied hole";
-	}
-	return hole ? "hash: hole outside of the run" : NULL;
 }
 
 static bool hash_validate(const struct ioasid_store *store, const char **reason)
 {
 	const struct ioasid_hash_table *table;
 	const struct hash *hash = store->impl;
-	const char *found = NULL;
-	uint32_t count = 0, worn = 0;
+	struct hash_tally tally = { 0, 0, 0 };
+	uint32_t known, occupied;
+	const char *found;
 
+	found = ioasid_order_check(&hash->order, &known, &occupied);
 	for (table = table_of(store); table && !found; table = next_of(table))
-		found = check_table(store, table, &count, &worn);
-	if (!found && count != hash->count)
+		found = check_table(store, table, &tally);
+	if (!found && (tally.cells != known || tally.count != occupied))
+		found = "hash: order has IDs that no cell has";
+	if (!found && tally.count != hash->count)
 		found = "hash: number of occupied IDs differs";
-	if (!found && worn != hash->worn)
+	if (!found && tally.worn != hash->worn)
 		found = "hash: number of worn slots differs";
-	if (!found)
-		found = check_run(store);
 	if (found)
 		*reason = found;
 	return !found;
@@ -578,5 +473,4 @@ const struct ioasid_store_ops ioasid_hash_ops = {
 	.occupied = hash_occupied,
 	.validate = hash_validate,
 	.trim = hash_trim,
-	.occupied_in_bulk = true,
 };

@@ -12,6 +12,11 @@
 #define IOASID_GENERATION_START 0
 #endif
 
+/* A test counts what updates and walks do: one for each turn of a loop. */
+#ifndef IOASID_STEP
+#define IOASID_STEP() ((void)0)
+#endif
+
 extern const struct ioasid_store_ops ioasid_bitmap_ops;
 extern const struct ioasid_store_ops ioasid_radix_ops;
 extern const struct ioasid_store_ops ioasid_hash_ops;

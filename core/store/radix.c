@@ -2,9 +2,10 @@
 #include "internal.h"
 
 /*
- * A tree whose height grows with the range used. A node's full bits say which
- * children have no vacant ID; a missing child is all vacant. The leaf emptied
- * last stays until another is, so that one ID coming and going costs no node.
+ * A tree whose height grows with the range used. A node's bits say which
+ * children have no vacant ID, and which have an occupied one; a missing child
+ * is all vacant. The leaf emptied last stays until another is, so that one ID
+ * coming and going costs no node.
  */
 
 #define LEAF_BITS IOASID_RADIX_LEAF_BITS
@@ -90,9 +91,32 @@ static uint64_t leaf_bit(ioasid_t id)
 	return UINT64_C(1) << (id & (SLOTS - 1));
 }
 
-static bool full_bit(const struct ioasid_radix_node *node, unsigned int index)
+static bool bit_at(const uint64_t *bits, unsigned int index)
 {
-	return node->full[index / 64] >> index % 64 & 1;
+	return bits[index / 64] >> index % 64 & 1;
+}
+
+static void set_bit(uint64_t *bits, unsigned int index)
+{
+	bits[index / 64] |= UINT64_C(1) << index % 64;
+}
+
+static void clear_bit(uint64_t *bits, unsigned int index)
+{
+	bits[index / 64] &= ~(UINT64_C(1) << index % 64);
+}
+
+/* Has it an occupied ID? */
+static bool has_some(const void *node, unsigned int height)
+{
+	const struct ioasid_radix_node *inner = node;
+	uint64_t some = 0;
+
+	if (!height)
+		return ((const struct ioasid_radix_leaf *)node)->u.occupied;
+	for (unsigned int i = 0; i < (FANOUT + 63) / 64; i++)
+		some |= inner->some[i];
+	return some;
 }
 
 static bool is_full(const void *node, unsigned int height)
@@ -202,16 +226,20 @@ static void radix_destroy(struct ioasid_store *store)
 	ioasid_memory_zeroed_free(&memory, radix, sizeof(*radix));
 }
 
-/* The first child from @index on that is not full, or FANOUT. */
-static unsigned int next_not_full(const struct ioasid_radix_node *node,
-				  unsigned int index)
+/*
+ * The first child from @index on whose bit is 1 once XORed with @invert, or
+ * FANOUT.
+ */
+static unsigned int next_child(const uint64_t *bits, uint64_t invert,
+			       unsigned int index)
 {
-	uint64_t open;
+	uint64_t found;
 
 	while (index < FANOUT) {
-		open = ~node->full[index / 64] >> index % 64;
-		if (open) {
-			index += ioasid_lowest_bit(open);
+		IOASID_STEP();
+		found = (bits[index / 64] ^ invert) >> index % 64;
+		if (found) {
+			index += ioasid_lowest_bit(found);
 			break;
 		}
 		index = (index / 64 + 1) * 64;
@@ -220,41 +248,47 @@ static unsigned int next_not_full(const struct ioasid_radix_node *node,
 }
 
 /*
- * The lowest vacant ID from @id on, past the range of 32 bits if there is
- * none. A subtree found full sends the search back to the root with the ID
- * after it.
+ * The lowest ID from @id on that is occupied, or that is vacant; past the range
+ * of 32 bits if there is none. The end of a subtree without one sends the
+ * search back to the root with the ID after it: once a level at most, as the
+ * subtree chosen next has one.
  */
-static uint64_t lowest_vacant(const struct ioasid_store *store, uint64_t id)
+static uint64_t next_id(const struct ioasid_store *store, uint64_t id,
+			bool occupied)
 {
+	const uint64_t invert = occupied ? 0 : ~UINT64_C(0);
+	const struct ioasid_radix_node *inner;
 	unsigned int height, index, next;
-	uint64_t vacant;
+	uint64_t found;
 	void *node;
 
 restart:
 	height = root_height(store);
 	node = root_node(store);
 	if (id >> shift_of(height) || id > UINT32_MAX)
-		return id;
+		return occupied ? UINT64_MAX : id;
 	for (; node && height; height--) {
+		inner = node;
 		index = child_index((ioasid_t)id, height);
-		next = next_not_full(node, index);
+		next = next_child(occupied ? inner->some : inner->full, invert,
+				  index);
 		if (next != index) {
 			id >>= shift_of(height - 1);
 			id = (id - index + next) << shift_of(height - 1);
 			if (next == FANOUT)
 				goto restart;
 		}
-		node = child_of(node, next);
+		node = child_of(inner, next);
 	}
 	if (!node)
-		return id;
-	vacant = ALL_SLOTS & ~((struct ioasid_radix_leaf *)node)->u.occupied &
-		 ~(leaf_bit((ioasid_t)id) - 1);
-	if (!vacant) {
+		return occupied ? UINT64_MAX : id;
+	found = (((struct ioasid_radix_leaf *)node)->u.occupied ^ invert) &
+		ALL_SLOTS & ~(leaf_bit((ioasid_t)id) - 1);
+	if (!found) {
 		id = ((id >> LEAF_BITS) + 1) << LEAF_BITS;
 		goto restart;
 	}
-	return (id >> LEAF_BITS << LEAF_BITS) + ioasid_lowest_bit(vacant);
+	return (id >> LEAF_BITS << LEAF_BITS) + ioasid_lowest_bit(found);
 }
 
 /* Walks to @id's leaf; false if it is not there. */
@@ -268,6 +302,7 @@ static bool walk(const struct ioasid_store *store, ioasid_t id,
 	if (!fits(id, height))
 		return false;
 	while (node) {
+		IOASID_STEP();
 		path->node[height] = node;
 		if (!height)
 			return true;
@@ -318,6 +353,7 @@ static int extend(struct ioasid_store *store, ioasid_t id)
 		parent = fresh[i];
 		parent->children = 1;
 		parent->full[0] = is_full(node, height);
+		parent->some[0] = has_some(node, height);
 		ioasid_store_relaxed(&parent->child[0], node);
 		set_root(store, parent, height + 1);
 		node = parent;
@@ -341,10 +377,11 @@ static int extend(struct ioasid_store *store, ioasid_t id)
 static int radix_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		       ioasid_t *id, struct ioasid_slot **slot)
 {
-	uint64_t lowest = lowest_vacant(store, min);
+	uint64_t lowest = next_id(store, min, false);
 	struct ioasid_radix_leaf *leaf;
 	struct ioasid_radix_node *node;
-	unsigned int height, index;
+	unsigned int height;
+	bool had_some, full;
 	struct path path;
 	int ret;
 
@@ -358,16 +395,21 @@ static int radix_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		walk(store, *id, &path);
 	}
 	leaf = path.node[0];
+	had_some = leaf->u.occupied;
 	leaf->u.occupied |= leaf_bit(*id);
 	*slot = &leaf->slot[*id & (SLOTS - 1)];
-	if (leaf->u.occupied != ALL_SLOTS)
-		return 0;
-	for (height = 1; height <= path.height; height++) {
+	for (height = 1; height <= path.height && !had_some; height++) {
+		IOASID_STEP();
 		node = path.node[height];
-		index = child_index(*id, height);
-		node->full[index / 64] |= UINT64_C(1) << index % 64;
-		if (!is_full(node, height))
-			break;
+		had_some = has_some(node, height);
+		set_bit(node->some, child_index(*id, height));
+	}
+	full = leaf->u.occupied == ALL_SLOTS;
+	for (height = 1; height <= path.height && full; height++) {
+		IOASID_STEP();
+		node = path.node[height];
+		set_bit(node->full, child_index(*id, height));
+		full = is_full(node, height);
 	}
 	return 0;
 }
@@ -440,23 +482,29 @@ static void radix_release(struct ioasid_store *store, ioasid_t id)
 	unsigned int height, index;
 	ioasid_t idle = radix->idle_id;
 	struct path path;
-	bool had_idle = radix->idle;
+	bool had_idle = radix->idle, full;
 
 	if (!walk(store, id, &path))
 		return;
 	leaf = path.node[0];
-	if (leaf->u.occupied == ALL_SLOTS) {
-		for (height = 1; height <= path.height; height++) {
-			node = path.node[height];
-			index = child_index(id, height);
-			if (!full_bit(node, index))
-				break;
-			node->full[index / 64] &= ~(UINT64_C(1) << index % 64);
-		}
-	}
+	full = leaf->u.occupied == ALL_SLOTS;
 	leaf->u.occupied &= ~leaf_bit(id);
+	for (height = 1; height <= path.height && full; height++) {
+		IOASID_STEP();
+		node = path.node[height];
+		index = child_index(id, height);
+		full = bit_at(node->full, index);
+		clear_bit(node->full, index);
+	}
 	if (leaf->u.occupied)
 		return;
+	for (height = 1; height <= path.height; height++) {
+		IOASID_STEP();
+		node = path.node[height];
+		clear_bit(node->some, child_index(id, height));
+		if (has_some(node, height))
+			break;
+	}
 	radix->idle = true;
 	radix->idle_id = id;
 	if (had_idle && idle >> LEAF_BITS != id >> LEAF_BITS)
@@ -466,28 +514,18 @@ static void radix_release(struct ioasid_store *store, ioasid_t id)
 static size_t radix_occupied(const struct ioasid_store *store, ioasid_t min,
 			     ioasid_t max, ioasid_t *ids, size_t count)
 {
-	const struct ioasid_radix_leaf *leaf;
-	unsigned int height;
+	struct ioasid_radix_leaf *leaf;
 	uint64_t id = min, occupied;
+	struct path path;
 	size_t found = 0;
-	void *node;
 
-	while (found < count && id <= max) {
-		height = root_height(store);
-		node = root_node(store);
-		if (id >> shift_of(height))
+	while (found < count) {
+		id = next_id(store, id, true);
+		if (id > max)
 			break;
-		while (node && height) {
-			node = child_of(node,
-					child_index((ioasid_t)id, height));
-			height--;
-		}
-		if (!node) {
-			/* Nothing below the missing child. */
-			id = ((id >> shift_of(height)) + 1) << shift_of(height);
-			continue;
-		}
-		leaf = node;
+		/* At once for all of a leaf. */
+		walk(store, (ioasid_t)id, &path);
+		leaf = path.node[0];
 		occupied = leaf->u.occupied & ~(leaf_bit((ioasid_t)id) - 1);
 		id = id >> LEAF_BITS << LEAF_BITS;
 		for (; occupied && found < count; occupied &= occupied - 1) {
@@ -529,8 +567,12 @@ static const char *check_below(const struct radix *radix, const void *where,
 		return check_leaf(radix, where, id);
 	for (unsigned int i = 0; i < FANOUT && !reason; i++) {
 		child = child_of(node, i);
-		if (full_bit(node, i) != (child && is_full(child, height - 1)))
-			return "radix: full bit differs";
+		if (bit_at(node->full, i) !=
+		    (child && is_full(child, height - 1)))
+			return "radix: bit of a full child differs";
+		if (bit_at(node->some, i) !=
+		    (child && has_some(child, height - 1)))
+			return "radix: bit of an occupied child differs";
 		if (!child)
 			continue;
 		children++;

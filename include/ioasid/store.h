@@ -37,6 +37,15 @@ typedef uint32_t ioasid_t;
  * @IOASID_STORE_BITMAP: one flat array for a bounded range
  * @IOASID_STORE_HASH:   for IDs scattered over a wide range
  * @IOASID_STORE_CUSTOM: the user's own, by struct ioasid_store_ops
+ *
+ * What it takes to find the lowest vacant ID or the next occupied one, and to
+ * claim or release one, depends on levels and not on the IDs in use. bitmap: at
+ * most five, of 64 IDs each, up and down. radix: at most four, and a way from
+ * the root again for each; nodes come and go with their IDs. hash: seven, and
+ * at the end of the way a list of at most 128 IDs, which may have to be copied;
+ * while the table is being replaced, eight of its buckets are moved as well.
+ * The next table is allocated at once, which costs its size where memory is not
+ * reserved, see struct ioasid_memory.
  */
 enum ioasid_store_kind {
 	IOASID_STORE_RADIX,
@@ -74,14 +83,14 @@ struct ioasid_store_config {
  * @claim:    make the lowest vacant ID in [@min, @max], which lies within the
  *            store's range, occupied; give it and its vacant slot back.
  *            -ENOSPC none vacant; -ENOMEM nothing changed
- * @release:  make an occupied ID vacant; its slot is vacant already
+ * @release:  make an occupied ID vacant; its slot is vacant already. Cannot
+ *            fail
  * @occupied: write up to @count occupied IDs from [@min, @max], ascending,
- *            lowest first; the number written. May leave out none below the
- *            last it writes
+ *            lowest first; the number written. Leaves out none below the last
+ *            it writes; walks ask for some at a time, so it should not pass
+ *            over what comes before @min
  * @validate: is the structure whole? If not, say why in @reason
  * @trim:     give back memory that no occupied ID needs; the bytes. Optional
- * @occupied_in_bulk: each call of @occupied passes over everything, so ask it
- *            for all IDs at once if there is memory
  *
  * All but @find run under the space's lock; what readers may still see goes to
  * ioasid_rcu_retire(). A slot stays where it is while its ID is occupied, and
@@ -100,7 +109,6 @@ struct ioasid_store_ops {
 			   ioasid_t max, ioasid_t *ids, size_t count);
 	bool (*validate)(const struct ioasid_store *store, const char **reason);
 	size_t (*trim)(struct ioasid_store *store);
-	bool occupied_in_bulk;
 };
 
 /* The part lookups read. */
@@ -151,6 +159,8 @@ struct ioasid_radix_node {
 	ioasid_atomic_ptr child[IOASID_RADIX_FANOUT];
 	/* one bit a child without a vacant ID */
 	uint64_t full[(IOASID_RADIX_FANOUT + 63) / 64];
+	/* one bit a child with an occupied ID */
+	uint64_t some[(IOASID_RADIX_FANOUT + 63) / 64];
 	uint32_t children;
 	struct ioasid_rcu_head rcu;
 };

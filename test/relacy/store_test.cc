@@ -404,7 +404,7 @@ void checks()
 		 0 });
 	CAUGHT(hash_grow, HASH,
 	       { "next set after the move", STORE, "replace", "next", LATE,
-		 16 });
+		 24 });
 	CAUGHT(hash_grow, HASH,
 	       { "next not looked at", LOAD, "ioasid_hash_find_moved", "next",
 		 SKIPPED, 0 });
