@@ -302,6 +302,81 @@ static void create_fails(struct fixture *fixture)
 	}
 }
 
+/* Memory is asked for only where it is needed; what has none loses nothing. */
+static void without_memory(struct fixture *fixture)
+{
+	enum { MANY = TEST_SANITIZED ? 1000 : 5000 };
+	const bool small = fixture->store->kind == IOASID_STORE_BITMAP;
+	const ioasid_t max = small ? 1 << 16 : INVALID_IOASID - 1;
+	struct test_random random = { 11 };
+	static ioasid_t ids[MANY];
+	ioasid_t id, i, j, given;
+	struct bare bare;
+	int ret;
+
+	/* Whatever fits into a hash store as it is made. */
+	create(fixture, &bare, 0, max);
+	if (fixture->store->kind == IOASID_STORE_HASH) {
+		fixture->memory.fail_all = true;
+		for (given = 0; !(ret = claim(&bare, 0, max, &id)); given++)
+			assert_int_equal(id, given);
+		assert_int_equal(ret, -ENOMEM);
+		assert_in_range(given, 1, 128);
+		expect_valid(&bare);
+		for (id = 0; id < given; id++)
+			release(&bare, id);
+		expect_valid(&bare);
+		for (i = 0; i < given; i++)
+			assert_int_equal(claim(&bare, 0, max, &id), 0);
+		assert_int_equal(claim(&bare, 0, max, &id), -ENOMEM);
+		expect_valid(&bare);
+		for (id = 0; id < given; id++)
+			release(&bare, id);
+		fixture->memory.fail_all = false;
+	}
+	/* Each call for memory fails once, clustered and scattered. */
+	for (i = 0; i < MANY; i++) {
+		const ioasid_t min = i % 2 ? test_below(&random, max) : i;
+
+		for (j = 1; j; j++) {
+			fixture->memory.fail_at = fixture->memory.calls + j;
+			ret = claim(&bare, min, max, &ids[i]);
+			fixture->memory.fail_at = 0;
+			if (!ret)
+				break;
+			assert_int_equal(ret, -ENOMEM);
+			if (i % 64 < 2)
+				expect_valid(&bare);
+		}
+		if (i % 64 < 2)
+			expect_valid(&bare);
+	}
+	/* What goes needs none, nor does what comes back to its cell. */
+	if (bare.ops->trim)
+		bare.ops->trim(&bare.store);
+	fixture->memory.fail_all = true;
+	for (i = 0; i < MANY; i++)
+		if (i % 8)
+			release(&bare, ids[i]);
+	expect_valid(&bare);
+	for (i = 0; i < MANY; i++) {
+		if (i % 8 == 0)
+			continue;
+		ret = claim(&bare, ids[i], ids[i], &id);
+		if (fixture->store->kind == IOASID_STORE_HASH || small)
+			assert_int_equal(ret, 0);
+		if (!ret)
+			release(&bare, id);
+	}
+	expect_valid(&bare);
+	fixture->memory.fail_all = false;
+	for (i = 0; i < MANY; i += 8)
+		release(&bare, ids[i]);
+	expect_valid(&bare);
+	assert_int_equal(bare.ops->occupied(&bare.store, 0, max, &id, 1), 0);
+	destroy(fixture, &bare);
+}
+
 /*
  * A lookup stopped where it asks a table for the next: that is on a page that
  * is closed. Meanwhile the ID comes, and is about to be moved.
@@ -391,6 +466,7 @@ int main(void)
 {
 	static const struct test_case cases[] = {
 		CASE(create_fails, PER_STORE),
+		CASE(without_memory, PER_STORE),
 		CASE(empty, PER_STORE),
 		CASE(fill_and_drain, PER_STORE),
 		CASE(against_array, PER_STORE),

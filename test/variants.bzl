@@ -81,6 +81,7 @@ def variants(tests, once = []):
             if name not in _ONLY.get(suffix, [name]):
                 continue
             options = dict(options)
+            deps = options.pop("deps", [])
             options["tags"] = options.get("tags", []) + BUILD_TAGS.get(suffix, [])
             cc_test(
                 name = name + suffix,
@@ -90,6 +91,6 @@ def variants(tests, once = []):
                     ":fixture" + suffix,
                     ":model" + suffix,
                     library,
-                ],
+                ] + deps,
                 **options
             )
