@@ -55,6 +55,48 @@ def linux_client_targets():
             ],
         )
 
+def linux_idr_targets():
+    """The kernel's tests of the IDR and the IDA, or why they are left out."""
+    if not HAVE_LINUX:
+        # buildifier: disable=print
+        print("kernel_checks_test is left out: " + REASON)
+        return
+    for store in ["radix", "bitmap", "hash"]:
+        suffix = "" if store == "radix" else "_" + store
+        copts = ["-DIOASID_IDR_STORE=IOASID_STORE_" + store.upper()]
+        cc_library(
+            name = "kernel_checks" + suffix,
+            testonly = True,
+            srcs = native.glob(["shim/**/*.h"]) + [
+                "kernel_ida.c",
+                "kernel_idr.c",
+                "planted.h",
+            ],
+            hdrs = ["kernel_checks.h"],
+            copts = _KERNEL_COPTS + copts + [
+                "-isystemtest/linux/shim",
+                "-isystemexternal/linux_source",
+            ],
+            textual_hdrs = [
+                "@linux_source//:lib/test_ida.c",
+                "@linux_source//:tools/testing/radix-tree/idr-test.c",
+            ],
+            deps = ["//compat/linux"],
+        )
+        cc_test(
+            name = "kernel_checks_test" + suffix,
+            size = "medium",
+            srcs = ["kernel_checks_test.c"],
+            copts = C_COPTS + copts,
+            # The kernel's tests count without atomics, and lose what was to
+            # have an ID that the bitmap store has not.
+            tags = ["no-tsan"] + (["no-asan"] if store == "bitmap" else []),
+            deps = [
+                ":kernel_checks" + suffix,
+                "//test:fixture",
+            ],
+        )
+
 def linux_oracle_targets():
     """Comparisons with the kernel's allocator, or why they are left out."""
     if not LINUX_IOASID_AVAILABLE:

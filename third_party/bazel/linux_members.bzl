@@ -8,6 +8,8 @@ LINUX_MEMBERS = [
     "drivers/iommu/iommu-sva-lib.h",
     "include/linux/ioasid.h",
     "include/linux/list.h",
+    "lib/test_ida.c",
     "lib/xarray.c",
     "include/linux/xarray.h",
+    "tools/testing/radix-tree/idr-test.c",
 ]
