@@ -152,11 +152,15 @@ int ioasid_idr_alloc_cyclic(struct idr *idr, void *ptr, ioasid_t min,
 {
 	struct ioasid_space *space;
 	int ret = idr_enter_range(idr, &min, max, &space);
+	ioasid_t next;
 
 	if (ret)
 		return ret;
-	ret = ioasid_space_alloc_cyclic(space, NULL, min, max, ptr,
-					&idr->cursor, id);
+	/* A copy: beside destroy two spaces can be at it. */
+	next = idr_get_cursor(idr);
+	ret = ioasid_space_alloc_cyclic(space, NULL, min, max, ptr, &next, id);
+	if (ret >= 0)
+		idr_set_cursor(idr, next);
 	idr_leave(space);
 	return ret > 0 ? 0 : idr_error(ret);
 }

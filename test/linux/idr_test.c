@@ -277,6 +277,35 @@ static void walks_end_at_int_max(void **state)
 	idr_destroy(&idr);
 }
 
+/* An ID that waits for readers is one for which there is no room now. */
+static void worn_id_waits(void **state)
+{
+	struct ioasid_rcu *rcu = ioasid_idr_rcu();
+	bool waits = false;
+	DEFINE_IDR(idr);
+	int i, id;
+
+	(void)state;
+	ioasid_rcu_read_lock(rcu);
+	for (i = 0; i < 8 && !waits; i++) {
+		id = idr_alloc(&idr, objects, 5, 6, GFP_KERNEL);
+		waits = id != 5;
+		if (waits)
+			assert_int_equal(id, -ENOMEM);
+		else
+			assert_ptr_equal(idr_remove(&idr, 5), objects);
+	}
+	ioasid_rcu_read_unlock(rcu);
+#ifdef IOASID_GENERATION_START
+	assert_true(waits);
+#else
+	assert_false(waits);
+#endif
+	assert_int_equal(ioasid_rcu_synchronize(rcu), 0);
+	assert_int_equal(idr_alloc(&idr, objects, 5, 6, GFP_KERNEL), 5);
+	idr_destroy(&idr);
+}
+
 static void no_memory(void **state)
 {
 	DEFINE_IDR(idr);
@@ -707,6 +736,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cursor),
 		cmocka_unit_test(walks_pass_over_null),
 		cmocka_unit_test(walks_end_at_int_max),
+		cmocka_unit_test(worn_id_waits),
 		cmocka_unit_test(no_memory),
 		DIFFERENCE(uint_max_is_no_id),
 		DIFFERENCE(bitmap_idr_is_bounded),

@@ -7,7 +7,7 @@
  * alloc. They share one RCU domain, which stands for the kernel's RCU. See
  * docs/linux.md; needs compat/linux/idr.c.
  *
- * Calls lock for themselves, those of an IDR too, but for its cursor.
+ * Calls lock for themselves, those of an IDR too.
  */
 
 #include <limits.h>
@@ -51,7 +51,7 @@ struct idr {
 	/* private: NULL before the first alloc and after destroy */
 	ioasid_atomic_ptr space;
 	/* of idr_alloc_cyclic() */
-	ioasid_t cursor;
+	ioasid_atomic_u32 cursor;
 	ioasid_t base;
 	enum ioasid_store_kind store;
 };
@@ -66,7 +66,7 @@ struct ida {
 
 /** IDR_INIT_BASE, IDR_INIT - initializer of an IDR for IDs from @base, or 0 */
 #define IDR_INIT_BASE(name, base) \
-	{ { 0 }, 0, (ioasid_t)(base), IOASID_IDR_STORE }
+	{ { 0 }, { 0 }, (ioasid_t)(base), IOASID_IDR_STORE }
 #define IDR_INIT(name) IDR_INIT_BASE(name, 0)
 /** DEFINE_IDR - define an IDR */
 #define DEFINE_IDR(name) struct idr name = IDR_INIT(name)
@@ -143,13 +143,13 @@ static inline void idr_init(struct idr *idr)
  * idr_get_cursor - where the next idr_alloc_cyclic() looks first
  * @idr: IDR
  *
- * Context: as idr_alloc_cyclic().
+ * Context: wait-free.
  * Return: the cursor.
  * Complexity: constant.
  */
 static inline unsigned int idr_get_cursor(const struct idr *idr)
 {
-	return idr->cursor;
+	return ioasid_load_relaxed(&idr->cursor);
 }
 
 /**
@@ -157,12 +157,12 @@ static inline unsigned int idr_get_cursor(const struct idr *idr)
  * @idr: IDR
  * @val: cursor
  *
- * Context: as idr_alloc_cyclic().
+ * Context: wait-free.
  * Complexity: constant.
  */
 static inline void idr_set_cursor(struct idr *idr, unsigned int val)
 {
-	idr->cursor = val;
+	ioasid_store_relaxed(&idr->cursor, val);
 }
 
 /**
@@ -225,9 +225,10 @@ static inline int idr_alloc_u32(struct idr *idr, void *ptr, uint32_t *nextid,
  * @end:   as for idr_alloc()
  * @gfp:   not looked at
  *
- * The cursor then is behind that ID.
+ * The cursor then is behind that ID. Threads that do so at once, without a lock
+ * of theirs, can set it back.
  *
- * Context: as idr_alloc(); the cursor is the callers' to lock.
+ * Context: as idr_alloc().
  * Return: as for idr_alloc().
  * Ownership: @ptr stays the caller's.
  * Complexity: as for ioasid_space_alloc().
