@@ -113,15 +113,13 @@ static void idr_leave(const struct ioasid_space *space)
 	ioasid_rcu_read_unlock(ioasid_space_rcu(space));
 }
 
-/* For IDs of a range: the first is not below the IDR's. */
-static int idr_enter_range(struct idr *idr, ioasid_t *min, ioasid_t max,
+/* The same for alloc, which makes the space. */
+static int idr_enter_alloc(struct idr *idr, ioasid_t min, ioasid_t max,
 			   struct ioasid_space **space)
 {
 	int ret = 0;
 
-	if (*min < idr->base)
-		*min = idr->base;
-	if (*min > max)
+	if (min > max)
 		return -ENOSPC;
 	while (!ret && !(*space = idr_enter(idr)))
 		ret = idr_make(idr);
@@ -138,7 +136,7 @@ int ioasid_idr_alloc(struct idr *idr, void *ptr, ioasid_t min, ioasid_t max,
 		     ioasid_t *id)
 {
 	struct ioasid_space *space;
-	int ret = idr_enter_range(idr, &min, max, &space);
+	int ret = idr_enter_alloc(idr, min, max, &space);
 
 	if (ret)
 		return ret;
@@ -151,7 +149,7 @@ int ioasid_idr_alloc_cyclic(struct idr *idr, void *ptr, ioasid_t min,
 			    ioasid_t max, ioasid_t *id)
 {
 	struct ioasid_space *space;
-	int ret = idr_enter_range(idr, &min, max, &space);
+	int ret = idr_enter_alloc(idr, min, max, &space);
 	ioasid_t next;
 
 	if (ret)
@@ -170,7 +168,7 @@ int ioasid_idr_alloc_u32(struct idr *idr, void *ptr, ioasid_t *nextid,
 {
 	ioasid_t min = *nextid, id;
 	struct ioasid_space *space;
-	int ret = idr_enter_range(idr, &min, max, &space);
+	int ret = idr_enter_alloc(idr, min, max, &space);
 
 	if (ret)
 		return ret;

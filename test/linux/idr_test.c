@@ -3,10 +3,15 @@
  * <linux/idr.h> where the kernel's own tests do not look: errors, the cursor,
  * the domain, threads; and how it differs. IOASID_IDR_STORE says on which store.
  */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include "test/fixture.h"
 
 #include <linux/idr.h>
 
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,27 +67,21 @@ static void is_made_by_first_alloc(void **state)
 
 static void ids_are_unsigned_long(void **state)
 {
-	unsigned long id = 0, last;
+	/* 1, were it cut to 32 bits where there are more. */
+	unsigned long far = ULONG_MAX / UINT32_MAX, id = 0;
 	DEFINE_IDR(idr);
-	void *ptr;
 
 	(void)state;
 	assert_int_equal(idr_alloc(&idr, objects, 1, 2, GFP_KERNEL), 1);
-	for (last = 0; last < 3; last++) {
-		/* 1, were it cut to 32 bits where there are more. */
-		id = ULONG_MAX / UINT32_MAX * last + 2 - (last > 0);
-		if (id == 1)
-			continue;
-		assert_null(idr_find(&idr, id));
-		assert_null(idr_remove(&idr, id));
-		assert_ptr_equal(idr_replace(&idr, objects, id),
+	if (far != 1) {
+		assert_null(idr_find(&idr, far));
+		assert_null(idr_remove(&idr, far));
+		assert_ptr_equal(idr_replace(&idr, objects, far),
 				 ERR_PTR(-ENOENT));
-		assert_null(idr_get_next_ul(&idr, &id));
+		assert_null(idr_get_next_ul(&idr, &far));
 	}
 	assert_null(idr_find(&idr, UINT32_MAX));
-	id = 0;
-	ptr = idr_get_next_ul(&idr, &id);
-	assert_ptr_equal(ptr, objects);
+	assert_ptr_equal(idr_get_next_ul(&idr, &id), objects);
 	assert_int_equal(id, 1);
 	idr_destroy(&idr);
 }
@@ -145,6 +144,44 @@ static void u32_is_told_on_success_only(void **state)
 	idr_destroy(&idr);
 }
 
+static struct idr u32_idr;
+static uint32_t *told;
+static size_t page;
+static void *found_before;
+
+/* A write to *told: what is found now was found before it. */
+static void on_write(int signal)
+{
+	(void)signal;
+	CHECK(!mprotect(told, page, PROT_READ | PROT_WRITE));
+	found_before = idr_find(&u32_idr, 6);
+}
+
+static void u32_is_told_before_it_is_found(void **state)
+{
+	struct sigaction action = { .sa_handler = on_write }, old, old_bus;
+
+	(void)state;
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	told = mmap(NULL, page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(told != MAP_FAILED);
+	idr_init(&u32_idr);
+	*told = 6;
+	found_before = objects;
+	CHECK(!sigaction(SIGSEGV, &action, &old) &&
+	      !sigaction(SIGBUS, &action, &old_bus));
+	CHECK(!mprotect(told, page, PROT_READ));
+	assert_int_equal(idr_alloc_u32(&u32_idr, objects, told, 9, GFP_KERNEL),
+			 0);
+	CHECK(!sigaction(SIGSEGV, &old, NULL) &&
+	      !sigaction(SIGBUS, &old_bus, NULL));
+	assert_null(found_before);
+	assert_ptr_equal(idr_find(&u32_idr, 6), objects);
+	idr_destroy(&u32_idr);
+	munmap(told, page);
+}
+
 static int cyclic(struct idr *idr, int start, int end)
 {
 	return idr_alloc_cyclic(idr, objects, start, end, GFP_KERNEL);
@@ -169,10 +206,13 @@ static void cursor(void **state)
 	idr_remove(&idr, 4);
 	/* Behind the range it begins again, not at the end. */
 	assert_int_equal(cyclic(&idr, 2, 5), 2);
+	idr_remove(&idr, 2);
 	assert_int_equal(cyclic(&idr, 2, 5), 3);
 	assert_int_equal(cyclic(&idr, 2, 5), 4);
+	assert_int_equal(cyclic(&idr, 2, 5), 2);
+	assert_int_equal(idr_get_cursor(&idr), 3);
 	assert_int_equal(cyclic(&idr, 2, 5), -ENOSPC);
-	assert_int_equal(idr_get_cursor(&idr), 5);
+	assert_int_equal(idr_get_cursor(&idr), 3);
 	assert_int_equal(cyclic(&idr, -2, 5), -EINVAL);
 	idr_set_cursor(&idr, 100);
 	assert_int_equal(cyclic(&idr, 0, 200), 100);
@@ -733,6 +773,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ids_are_unsigned_long),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(u32_is_told_on_success_only),
+		cmocka_unit_test(u32_is_told_before_it_is_found),
 		cmocka_unit_test(cursor),
 		cmocka_unit_test(walks_pass_over_null),
 		cmocka_unit_test(walks_end_at_int_max),

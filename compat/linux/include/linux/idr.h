@@ -357,11 +357,9 @@ static inline void *idr_get_next_ul(struct idr *idr, unsigned long *nextid)
 static inline void *idr_get_next(struct idr *idr, int *nextid)
 {
 	ioasid_t id = 0;
-	void *ptr;
+	/* A negative one is above INT_MAX, where there is none. */
+	void *ptr = ioasid_idr_next(idr, (ioasid_t)*nextid, INT_MAX, &id);
 
-	if (*nextid < 0)
-		return NULL;
-	ptr = ioasid_idr_next(idr, (ioasid_t)*nextid, INT_MAX, &id);
 	if (ptr)
 		*nextid = (int)id;
 	return ptr;
