@@ -19,8 +19,13 @@
 
 static char objects[8];
 
-/* Linked with --wrap=malloc: the call of this thread that fails; 0: none. */
+/*
+ * Linked with --wrap=malloc. Of a thread's own: the call that fails, or 0, and
+ * whether the next one waits.
+ */
 static _Thread_local unsigned int malloc_fails;
+static _Thread_local bool malloc_waits;
+static bool malloc_waiting, malloc_go;
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -29,6 +34,12 @@ void *__wrap_malloc(size_t size)
 {
 	if (malloc_fails && !--malloc_fails)
 		return NULL;
+	if (malloc_waits) {
+		malloc_waits = false;
+		__atomic_store_n(&malloc_waiting, true, __ATOMIC_RELEASE);
+		while (!__atomic_load_n(&malloc_go, __ATOMIC_ACQUIRE))
+			test_sleep(0.001);
+	}
 	return __real_malloc(size);
 }
 
@@ -475,6 +486,48 @@ static void idr_destroy_waits_for_readers(void **state)
 	assert_true(done);
 }
 
+static void alloc_far(void *arg)
+{
+	malloc_waits = true;
+	CHECK(idr_alloc(arg, objects, 1 << 20, 0, GFP_KERNEL) == 1 << 20);
+	malloc_waits = false;
+}
+
+static void wait_for_readers(void *arg)
+{
+	(void)arg;
+	CHECK(!ioasid_rcu_synchronize(ioasid_idr_rcu()));
+}
+
+/* So destroy, which waits for readers, waits for every call inside a space. */
+static void alloc_is_a_reader(void **state)
+{
+	struct actor alloc, waiter;
+	DEFINE_IDR(idr);
+
+	(void)state;
+	assert_int_equal(idr_alloc(&idr, objects, 0, 0, GFP_KERNEL), 0);
+	__atomic_store_n(&malloc_waiting, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&malloc_go, false, __ATOMIC_RELAXED);
+	actor_begin(&alloc);
+	actor_begin(&waiter);
+	actor_start(&alloc, alloc_far, &idr);
+	while (!__atomic_load_n(&malloc_waiting, __ATOMIC_ACQUIRE) &&
+	       !actor_done(&alloc, 0.001))
+		;
+	/* The other stores have room for that ID. */
+	if (IOASID_IDR_STORE == IOASID_STORE_RADIX)
+		assert_true(__atomic_load_n(&malloc_waiting, __ATOMIC_ACQUIRE));
+	if (__atomic_load_n(&malloc_waiting, __ATOMIC_ACQUIRE)) {
+		actor_start(&waiter, wait_for_readers, NULL);
+		assert_false(actor_done(&waiter, A_WHILE));
+	}
+	__atomic_store_n(&malloc_go, true, __ATOMIC_RELEASE);
+	actor_end(&alloc);
+	actor_end(&waiter);
+	idr_destroy(&idr);
+}
+
 #define DIFFERENCE(name) cmocka_unit_test(name)
 
 /* Which cannot be waited for there: the memory is given back later. */
@@ -785,6 +838,7 @@ int main(int argc, char **argv)
 		DIFFERENCE(empty_idr_is_destroyed_too),
 		DIFFERENCE(unknown_ida_free_is_ignored),
 		DIFFERENCE(idr_destroy_waits_for_readers),
+		cmocka_unit_test(alloc_is_a_reader),
 		cmocka_unit_test(destroy_in_a_read_section),
 		cmocka_unit_test(destroy_in_a_callback),
 		cmocka_unit_test(one_domain),
