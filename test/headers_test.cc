@@ -44,6 +44,9 @@ static void states()
 	EXPECT(ioasid_state_refs(state) == 2);
 	EXPECT(!ioasid_state_moved(state));
 	EXPECT(ioasid_state_moved(IOASID_STATE_MOVED));
+	EXPECT(ioasid_state_reserved(IOASID_STATE_RESERVED));
+	EXPECT(ioasid_state_unused(IOASID_STATE_RESERVED));
+	EXPECT(!ioasid_state_unused(state));
 	EXPECT(ioasid_generation_next(5) == 6);
 	EXPECT(ioasid_generation_turns(IOASID_GENERATION_HALF - 1));
 }
@@ -71,6 +74,10 @@ static void slots()
 	EXPECT(ioasid_slot_hide(&other) == -EBUSY);
 	ioasid_slot_vacate(&other);
 	EXPECT(ioasid_slot_hide(&other) == -ENOENT);
+	ioasid_slot_reserve(&other, 3);
+	EXPECT(ioasid_slot_read(&other, 3, 3, &data) == -ENOENT);
+	ioasid_slot_publish_reserved(&other, &object);
+	EXPECT(ioasid_slot_read(&other, 3, 3, &data) == 0);
 }
 
 static void spaces(ioasid_store_kind kind)

@@ -18,6 +18,8 @@ enum call {
 	GET,
 	PUT,
 	PUBLISH,
+	RESERVE,
+	PUBLISH_RESERVED,
 	MOVE,
 	CALLS,
 };
@@ -28,11 +30,13 @@ struct word {
 };
 
 #define GENERATION_LAST ((uint32_t)(IOASID_GENERATION_HALF * 2ull - 1))
-#define REFS_ALL (IOASID_REFS_MAX + 1)
+#define REFS_RESERVED (IOASID_REFS_MAX + 1)
+#define REFS_ALL (IOASID_REFS_MAX + 2)
 #define VACANT_WORD { 7, 0, 0, false }
 #define LIVE_WORD(refs) { 7, 3, refs, true }
 #define CLOSED_WORD { 7, 3, 0, true }
 #define PENDING_WORD(refs) { 7, 3, refs, false }
+#define RESERVED_WORD { 7, 3, REFS_RESERVED, false }
 #define MOVED_WORD { 0, 0, REFS_ALL, false }
 
 /* READ and GET by what: any, this use, the one before, the next. */
@@ -76,6 +80,19 @@ static const struct {
 	  0,
 	  { 8, IOASID_SETS_MAX, 1, true } },
 	{ { GENERATION_LAST, 0, 0, false }, PUBLISH, 3, 0, 0, { 1, 3, 1, true } },
+	{ VACANT_WORD, RESERVE, 3, 0, 0, { 8, 3, REFS_RESERVED, false } },
+	{ { 0, 0, 0, false },
+	  RESERVE,
+	  0,
+	  0,
+	  0,
+	  { 1, 0, REFS_RESERVED, false } },
+	{ { GENERATION_LAST, 0, 0, false },
+	  RESERVE,
+	  IOASID_SETS_MAX,
+	  0,
+	  0,
+	  { 1, IOASID_SETS_MAX, REFS_RESERVED, false } },
 	{ VACANT_WORD, MOVE, 0, 0, 0, VACANT_WORD },
 	/* live */
 	{ LIVE_WORD(1), READ, 0, ANY, 0, LIVE_WORD(1) },
@@ -166,6 +183,28 @@ static const struct {
 	  0,
 	  { GENERATION_LAST, 0, 0, false } },
 	{ PENDING_WORD(2), MOVE, 0, 0, 0, PENDING_WORD(2) },
+	/* reserved */
+	{ RESERVED_WORD, READ, 0, ANY, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, READ, 4, ANY, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, READ, 3, THIS, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, READ, 3, OLD, -ESTALE, RESERVED_WORD },
+	{ RESERVED_WORD, FREE, 0, 0, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, CLOSE, 0, 0, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, HIDE, 0, 0, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, VACATE, 0, 0, 0, VACANT_WORD },
+	{ RESERVED_WORD, GET, 0, ANY, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, GET, 4, ANY, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, GET, 3, THIS, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, GET, 3, OLD, -ESTALE, RESERVED_WORD },
+	{ RESERVED_WORD, PUT, 0, 0, -ENOENT, RESERVED_WORD },
+	{ RESERVED_WORD, PUBLISH_RESERVED, 0, 0, 0, LIVE_WORD(1) },
+	{ { GENERATION_LAST, IOASID_SETS_MAX, REFS_RESERVED, false },
+	  PUBLISH_RESERVED,
+	  0,
+	  0,
+	  0,
+	  { GENERATION_LAST, IOASID_SETS_MAX, 1, true } },
+	{ RESERVED_WORD, MOVE, 0, 0, 0, RESERVED_WORD },
 	/* moved */
 	{ MOVED_WORD, READ, 0, ANY, -EAGAIN, MOVED_WORD },
 	{ MOVED_WORD, READ, 3, ANY, -EAGAIN, MOVED_WORD },
@@ -175,13 +214,30 @@ static const struct {
 	{ MOVED_WORD, PUT, 0, 0, -EAGAIN, MOVED_WORD },
 };
 
-enum state { VACANT, LIVE, CLOSED, PENDING, MOVED, STATES };
+enum state { VACANT, LIVE, CLOSED, PENDING, RESERVED, MOVED, STATES };
 
 /* Under the space's lock nobody does that, or meets that. */
 static const bool forbidden[STATES][CALLS] = {
-	[LIVE] = { [PUBLISH] = true, [VACATE] = true, [HOLD] = true },
-	[CLOSED] = { [PUBLISH] = true },
-	[PENDING] = { [PUBLISH] = true, [HOLD] = true },
+	[VACANT] = { [PUBLISH_RESERVED] = true },
+	[LIVE] = {
+		[VACATE] = true,
+		[HOLD] = true,
+		[PUBLISH] = true,
+		[RESERVE] = true,
+		[PUBLISH_RESERVED] = true,
+	},
+	[CLOSED] = {
+		[PUBLISH] = true,
+		[RESERVE] = true,
+		[PUBLISH_RESERVED] = true,
+	},
+	[PENDING] = {
+		[HOLD] = true,
+		[PUBLISH] = true,
+		[RESERVE] = true,
+		[PUBLISH_RESERVED] = true,
+	},
+	[RESERVED] = { [HOLD] = true, [PUBLISH] = true, [RESERVE] = true },
 	[MOVED] = {
 		[FREE] = true,
 		[CLOSE] = true,
@@ -189,6 +245,8 @@ static const bool forbidden[STATES][CALLS] = {
 		[VACATE] = true,
 		[HOLD] = true,
 		[PUBLISH] = true,
+		[RESERVE] = true,
+		[PUBLISH_RESERVED] = true,
 		[MOVE] = true,
 	},
 };
@@ -199,6 +257,8 @@ static enum state state_of(const struct word *word)
 		return word->refs ? LIVE : CLOSED;
 	if (word->refs == REFS_ALL)
 		return MOVED;
+	if (word->refs == REFS_RESERVED)
+		return RESERVED;
 	return word->refs ? PENDING : VACANT;
 }
 
@@ -208,6 +268,12 @@ static void expect_word(ioasid_state_t state, const struct word *word)
 	assert_int_equal(ioasid_state_set(state), word->set);
 	assert_int_equal(ioasid_state_refs(state), word->refs);
 	assert_int_equal(state & IOASID_STATE_LIVE, word->live);
+	assert_int_equal(ioasid_state_reserved(state),
+			 state_of(word) == RESERVED);
+	assert_int_equal(ioasid_state_moved(state), state_of(word) == MOVED);
+	assert_int_equal(ioasid_state_unused(state),
+			 state_of(word) == VACANT ||
+				 state_of(word) == RESERVED);
 	assert_true(state == ioasid_state_make(word->generation, word->set,
 					       word->refs, word->live));
 }
@@ -244,6 +310,12 @@ static int call_slot(struct ioasid_slot *slot, enum call call,
 		return ioasid_slot_put(slot, &with->before);
 	case PUBLISH:
 		ioasid_slot_publish(slot, with->data, with->set);
+		return 0;
+	case RESERVE:
+		ioasid_slot_reserve(slot, with->set);
+		return 0;
+	case PUBLISH_RESERVED:
+		ioasid_slot_publish_reserved(slot, with->data);
 		return 0;
 	case MOVE:
 		ioasid_slot_move(slot, &with->to);
@@ -300,7 +372,9 @@ static void every_transition(struct fixture *fixture)
 		assert_ptr_equal(with.data,
 				 call == READ && !ret ? &object : &other);
 		assert_ptr_equal(ioasid_load_relaxed(&slot.private_data),
-				 call == PUBLISH ? &other : &object);
+				 call == PUBLISH || call == PUBLISH_RESERVED ?
+					 &other :
+					 &object);
 	}
 	for (i = 0; i < STATES; i++)
 		for (j = 0; j < CALLS; j++)
@@ -330,6 +404,12 @@ static void limits(struct fixture *fixture)
 	assert_false(ioasid_state_moved(
 		ioasid_state_make(0, 0, IOASID_REFS_MAX, false)));
 	assert_int_equal(ioasid_state_refs(IOASID_STATE_MOVED), REFS_ALL);
+	assert_true(ioasid_state_reserved(IOASID_STATE_RESERVED));
+	assert_false(ioasid_state_reserved(IOASID_STATE_RESERVED |
+					   IOASID_STATE_LIVE));
+	assert_false(ioasid_state_reserved(
+		ioasid_state_make(0, 0, IOASID_REFS_MAX, false)));
+	assert_false(ioasid_state_moved(IOASID_STATE_RESERVED));
 }
 
 static void generations(struct fixture *fixture)
