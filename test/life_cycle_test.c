@@ -19,6 +19,8 @@ struct life {
 	struct ioasid_allocator_ops allocator;
 	struct ioasid_notifier notifier;
 	struct ioasid_space *space;
+	/* in the allocator's next alloc */
+	void (*inside)(struct life *life);
 	/* makes the call; NULL: who comes into the state does */
 	struct actor *other;
 	enum call call;
@@ -38,7 +40,11 @@ static const char *state(struct life *life)
 	struct ioasid_stats stats;
 
 	ioasid_space_stats(life->space, &stats);
-	CHECK(stats.live + stats.pending + stats.quarantined <= 1);
+	CHECK(stats.live + stats.pending + stats.unpublished +
+		      stats.quarantined <=
+	      1);
+	if (stats.unpublished)
+		return "RESERVED";
 	if (stats.pending)
 		return "PENDING";
 	if (stats.quarantined)
@@ -121,8 +127,8 @@ static void alloc(struct life *life)
 {
 	ioasid_t id;
 
-	assert_int_equal(ioasid_space_alloc(life->space, NULL, 0,
-					    INVALID_IOASID, life, &id),
+	assert_int_equal(ioasid_space_alloc(life->space, NULL, 0, THE_ID, life,
+					    &id),
 			 0);
 	assert_int_equal(id, THE_ID);
 	expect(life, "LIVE");
@@ -144,6 +150,20 @@ static void vacant(struct life *life)
 	end(life);
 	expect(life, "VACANT");
 	probe(life);
+}
+
+static void reserved(struct life *life)
+{
+	ioasid_t id;
+
+	assert_int_equal(ioasid_space_reserve_id(life->space, NULL, 0, THE_ID,
+						 &id),
+			 0);
+	assert_int_equal(id, THE_ID);
+	expect(life, "RESERVED");
+	probe(life);
+	assert_int_equal(ioasid_space_release_id(life->space, THE_ID), 0);
+	expect(life, "VACANT");
 }
 
 static void live(struct life *life)
@@ -204,7 +224,10 @@ static void pending_told(struct life *life)
 
 static ioasid_t give(ioasid_t min, ioasid_t max, void *data)
 {
-	(void)data;
+	struct life *life = data;
+
+	if (life->inside)
+		life->inside(life);
 	return min <= THE_ID && THE_ID <= max ? THE_ID : INVALID_IOASID;
 }
 
@@ -273,6 +296,26 @@ static void pending_handed_back(struct life *life)
 	with_other(life, pending_handed_back_inside);
 }
 
+static void end_and_probe(struct life *life)
+{
+	CHECK(!ioasid_space_free(life->space, THE_ID));
+	CHECK(!strcmp(state(life), "PENDING"));
+	probe(life);
+}
+
+static void ended_in_callback(struct life *life)
+{
+	ioasid_t id;
+
+	alloc_by_allocator(life);
+	life->inside = end_and_probe;
+	assert_int_equal(ioasid_space_alloc(life->space, NULL, THE_ID + 1,
+					    THE_ID + 1, NULL, &id),
+			 -ENOSPC);
+	life->inside = NULL;
+	expect(life, "VACANT");
+}
+
 static void quarantine(struct life *life)
 {
 	alloc(life);
@@ -284,6 +327,10 @@ static void quarantine(struct life *life)
 static const struct row rows[] = {
 	{ "VACANT",
 	  vacant,
+	  { "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT",
+	    "-ENOENT" } },
+	{ "RESERVED",
+	  reserved,
 	  { "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT",
 	    "-ENOENT" } },
 	{ "LIVE, one reference",
@@ -314,6 +361,10 @@ static const struct row rows[] = {
 	  pending_handed_back,
 	  { "-ENOENT", "-EBUSY", "-", "-EBUSY", "-ENOENT", "-ENOENT",
 	    "-ENOENT" } },
+	{ "PENDING, ended in a callback",
+	  ended_in_callback,
+	  { "-ENOENT", "-EBUSY", "-", "-EBUSY", "-ENOENT", "-ENOENT",
+	    "-ENOENT" } },
 	{ "QUARANTINE",
 	  quarantine,
 	  { "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT", "-ENOENT",
@@ -326,7 +377,7 @@ static void life_begin(struct fixture *fixture, struct life *life,
 	struct ioasid_space_config config;
 
 	memset(life, 0, sizeof(*life));
-	fixture_space_config(fixture, &config, THE_ID, THE_ID);
+	fixture_space_config(fixture, &config, THE_ID, THE_ID + 1);
 	config.quarantine = always_quarantine;
 	assert_int_equal(ioasid_space_create(&config, &life->space), 0);
 }
@@ -384,7 +435,7 @@ static void quarantine_ends(struct fixture *fixture)
 			end(&life);
 		expect(&life, "QUARANTINE");
 		assert_int_equal(ioasid_space_alloc(life.space, NULL, 0,
-						    INVALID_IOASID, NULL, &id),
+						    THE_ID, NULL, &id),
 				 -EAGAIN);
 		ioasid_rcu_read_unlock(fixture->rcu);
 		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
