@@ -127,9 +127,8 @@ static void alloc(struct life *life)
 {
 	ioasid_t id;
 
-	assert_int_equal(ioasid_space_alloc(life->space, NULL, 0, THE_ID, life,
-					    &id),
-			 0);
+	assert_int_equal(
+		ioasid_space_alloc(life->space, NULL, 0, THE_ID, life, &id), 0);
 	assert_int_equal(id, THE_ID);
 	expect(life, "LIVE");
 }
@@ -156,9 +155,8 @@ static void reserved(struct life *life)
 {
 	ioasid_t id;
 
-	assert_int_equal(ioasid_space_reserve_id(life->space, NULL, 0, THE_ID,
-						 &id),
-			 0);
+	assert_int_equal(
+		ioasid_space_reserve_id(life->space, NULL, 0, THE_ID, &id), 0);
 	assert_int_equal(id, THE_ID);
 	expect(life, "RESERVED");
 	probe(life);
@@ -434,8 +432,8 @@ static void quarantine_ends(struct fixture *fixture)
 		else
 			end(&life);
 		expect(&life, "QUARANTINE");
-		assert_int_equal(ioasid_space_alloc(life.space, NULL, 0,
-						    THE_ID, NULL, &id),
+		assert_int_equal(ioasid_space_alloc(life.space, NULL, 0, THE_ID,
+						    NULL, &id),
 				 -EAGAIN);
 		ioasid_rcu_read_unlock(fixture->rcu);
 		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);

@@ -215,17 +215,18 @@ static void dump_id(const struct sink *sink, ioasid_t id)
 	const struct set_record *record =
 		ioasid_set_record_at(space, ioasid_state_set(state));
 	const struct extra *extra = ioasid_extra(space, id);
+	bool reserved = ioasid_state_reserved(state);
 	struct line line = { .length = 0 };
 
 	/* Vacated since. */
 	if (!(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)))
 		return;
 	add_count(&line, "  ", id);
-	add(&line, state & IOASID_STATE_LIVE	? " live" :
-		   ioasid_state_reserved(state) ? " reserved" :
-						  " pending");
+	add(&line, state & IOASID_STATE_LIVE ? " live" :
+		   reserved		     ? " reserved" :
+					       " pending");
 	add_count(&line, " generation ", ioasid_state_generation(state));
-	if (!ioasid_state_reserved(state))
+	if (!reserved)
 		add_count(&line, " refs ", ioasid_state_refs(state));
 	if (record)
 		add_set(&line, record);
@@ -233,7 +234,9 @@ static void dump_id(const struct sink *sink, ioasid_t id)
 		add_count(&line, " spid ", extra->spid);
 	if (extra && extra->source)
 		add(&line, " allocator");
-	add_pointer(&line, " data ", ioasid_load_relaxed(&slot->private_data));
+	if (!reserved)
+		add_pointer(&line, " data ",
+			    ioasid_load_relaxed(&slot->private_data));
 	emit(sink, &line);
 }
 
