@@ -2,6 +2,7 @@
 /* Which ID comes next, when one comes again, and how its uses are told apart. */
 #include "test/counts.h"
 
+#include <ioasid/allocator.h>
 #include <ioasid/set.h>
 #include <ioasid/snapshot.h>
 
@@ -900,6 +901,285 @@ static void one_meaning(struct fixture *fixture)
 	counts(fixture);
 }
 
+/* The caller's cursor: asks from *@at on, expects @ret and, but on error, @id. */
+static void from_cursor(struct fixture *fixture, ioasid_t min, ioasid_t max,
+			ioasid_t *at, int ret, ioasid_t id)
+{
+	ioasid_t given = 4321, before = *at;
+	void *data;
+
+	assert_int_equal(ioasid_space_alloc_cyclic(fixture->space, NULL, min,
+						   max, pointer(id), at,
+						   &given),
+			 ret);
+	if (ret < 0) {
+		assert_int_equal(given, 4321);
+		assert_int_equal(*at, before);
+		return;
+	}
+	assert_int_equal(given, id);
+	assert_int_equal(*at, id + 1);
+	assert_int_equal(
+		ioasid_space_find(fixture->space, NULL, id, NULL, &data), 0);
+	assert_ptr_equal(data, pointer(id));
+}
+
+static const enum ioasid_reuse either[] = { IOASID_REUSE_LOWEST,
+					    IOASID_REUSE_CYCLIC };
+
+static void own_cursor(struct fixture *fixture)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(either); i++) {
+		ioasid_t at = 0;
+
+		reset(fixture, 10, 19, either[i], false);
+		/* Below, inside and above the range: the lowest is taken. */
+		from_cursor(fixture, 12, 15, &at, 0, 12);
+		from_cursor(fixture, 12, 15, &at, 0, 13);
+		drop(fixture, 12);
+		from_cursor(fixture, 12, 15, &at, 0, 14);
+		from_cursor(fixture, 12, 15, &at, 0, 15);
+		assert_int_equal(at, 16);
+		/* Around: the cursor was above what it found. */
+		from_cursor(fixture, 12, 15, &at, 1, 12);
+		from_cursor(fixture, 12, 15, &at, -ENOSPC, 0);
+		drop(fixture, 14);
+		from_cursor(fixture, 12, 15, &at, 0, 14);
+		drop(fixture, 13);
+		from_cursor(fixture, 12, 15, &at, 1, 13);
+		/* What lies outside of the range: from its lowest on. */
+		at = 99;
+		from_cursor(fixture, 16, 17, &at, 1, 16);
+		at = INVALID_IOASID;
+		from_cursor(fixture, 16, 17, &at, 1, 17);
+		at = 3;
+		from_cursor(fixture, 0, INVALID_IOASID, &at, 0, 10);
+		/* The space's own range cuts both off. */
+		at = 5;
+		drop(fixture, 10);
+		from_cursor(fixture, 0, 10, &at, 0, 10);
+		from_cursor(fixture, 0, 11, &at, 0, 11);
+		from_cursor(fixture, 20, 30, &at, -ENOSPC, 0);
+		from_cursor(fixture, 0, 9, &at, -ENOSPC, 0);
+		from_cursor(fixture, 15, 14, &at, -EINVAL, 0);
+	}
+}
+
+/* Each has its own: what one frees is not what the other is given next. */
+static void two_cursors(struct fixture *fixture)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(either); i++) {
+		ioasid_t low = 0, high = 0;
+
+		reset(fixture, 0, 199, either[i], false);
+		for (ioasid_t n = 0; n < 200; n++) {
+			from_cursor(fixture, 0, 99, &low, n == 100, n % 100);
+			drop(fixture, n % 100);
+			from_cursor(fixture, 100, 199, &high, n == 100,
+				    100 + n % 100);
+			drop(fixture, 100 + n % 100);
+		}
+	}
+}
+
+/* Nor do the caller's cursors move the space's, nor IDs asked for that. */
+static void cursors_apart(struct fixture *fixture)
+{
+	ioasid_t at = 50;
+
+	reset(fixture, 0, 99, IOASID_REUSE_CYCLIC, false);
+	assert_int_equal(next(fixture, 0, 99), 0);
+	from_cursor(fixture, 0, 99, &at, 0, 50);
+	assert_int_equal(next(fixture, 0, 99), 1);
+	assert_int_equal(next(fixture, 70, 70), 70);
+	assert_int_equal(next(fixture, 0, 99), 2);
+	/* Cut to one ID is not asked for by itself, nor is a failure a move. */
+	assert_int_equal(next(fixture, 70, 70), INVALID_IOASID);
+	assert_int_equal(next(fixture, 0, 99), 3);
+	from_cursor(fixture, 0, 99, &at, 0, 51);
+}
+
+static void cursor_at_the_end(struct fixture *fixture)
+{
+	const ioasid_t last = 999, top = INVALID_IOASID - 1;
+	ioasid_t at;
+
+	reset(fixture, 0, last, IOASID_REUSE_LOWEST, false);
+	at = last;
+	from_cursor(fixture, 0, INVALID_IOASID, &at, 0, last);
+	from_cursor(fixture, 0, INVALID_IOASID, &at, 1, 0);
+	from_cursor(fixture, 0, INVALID_IOASID, &at, 0, 1);
+	reset(fixture, INVALID_IOASID - 9, INVALID_IOASID, IOASID_REUSE_LOWEST,
+	      false);
+	at = top;
+	from_cursor(fixture, 0, INVALID_IOASID, &at, 0, top);
+	assert_int_equal(at, INVALID_IOASID);
+	from_cursor(fixture, 0, INVALID_IOASID, &at, 1, INVALID_IOASID - 9);
+	at = top;
+	from_cursor(fixture, top, top, &at, -ENOSPC, 0);
+}
+
+/* Against the definition, at random, on many IDs. */
+static void cursor_by_definition(struct fixture *fixture)
+{
+	enum { IDS = 300, STEPS = 6000 };
+	struct test_random random = { 12 };
+	static bool used[IDS];
+	ioasid_t at = 0, min, max, id, expected;
+	uint32_t wraps = 0, full = 0;
+
+	memset(used, 0, sizeof(used));
+	reset(fixture, 0, IDS - 1, IOASID_REUSE_LOWEST, false);
+	for (int n = 0; n < STEPS; n++) {
+		id = test_below(&random, IDS);
+		if (used[id] && n / 500 % 2) {
+			drop(fixture, id);
+			used[id] = false;
+		}
+		min = test_below(&random, IDS);
+		max = min + test_below(&random, IDS - min);
+		if (!test_below(&random, 4))
+			at = test_below(&random, IDS + 10);
+		expected = at < min || at > max ? min : at;
+		while (expected <= max && used[expected])
+			expected++;
+		if (expected > max)
+			for (expected = min; expected <= max; expected++)
+				if (!used[expected])
+					break;
+		if (expected > max) {
+			from_cursor(fixture, min, max, &at, -ENOSPC, 0);
+			full++;
+			continue;
+		}
+		wraps += expected < at;
+		from_cursor(fixture, min, max, &at, expected < at, expected);
+		used[expected] = true;
+	}
+	assert_true(wraps > 20 && full > 20);
+}
+
+static ioasid_t give_seven(ioasid_t min, ioasid_t max, void *data)
+{
+	(void)data;
+	return min <= 7 && 7 <= max ? 7 : INVALID_IOASID;
+}
+
+static void take_any(ioasid_t id, void *data)
+{
+	(void)id;
+	(void)data;
+}
+
+/* An allocator is asked for the whole range; who is told may be asked too. */
+static void cursor_of_allocators(struct fixture *fixture)
+{
+	struct ioasid_allocator_ops ops = { .alloc = give_seven,
+					    .free = take_any };
+	ioasid_t at = 3;
+
+	reset(fixture, 0, 9, IOASID_REUSE_CYCLIC, false);
+	assert_int_equal(ioasid_space_register_allocator(fixture->space, &ops),
+			 0);
+	from_cursor(fixture, 0, 9, &at, 0, 7);
+	drop(fixture, 7);
+	from_cursor(fixture, 0, 9, &at, 1, 7);
+	from_cursor(fixture, 0, 9, &at, -EEXIST, 0);
+	drop(fixture, 7);
+	from_cursor(fixture, 0, 6, &at, -ENOSPC, 0);
+}
+
+/* Quota, foreign sets, and what waits for readers, as for any alloc. */
+static void cursor_refused(struct fixture *fixture)
+{
+	const struct ioasid_set_config one = { .quota = 1 };
+	struct ioasid_space *space;
+	static DECLARE_IOASID_SET(foreign);
+	struct ioasid_space_config config;
+	struct ioasid_stats before, now;
+	struct ioasid_set *set;
+	ioasid_t at = 0, id = 4321;
+
+	fixture_space_config(fixture, &config, 0, 9);
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	assert_int_equal(ioasid_set_bind(space, &foreign, NULL), 0);
+	reset(fixture, 0, 9, IOASID_REUSE_LOWEST, true);
+	assert_int_equal(ioasid_set_create(fixture->space, &one, &set), 0);
+	assert_int_equal(ioasid_space_alloc_cyclic(fixture->space, set, 0, 9,
+						   NULL, &at, &id),
+			 0);
+	assert_int_equal(id, 0);
+	before = counts(fixture);
+	assert_int_equal(ioasid_space_alloc_cyclic(fixture->space, set, 0, 9,
+						   NULL, &at, &id),
+			 -EDQUOT);
+	assert_int_equal(ioasid_space_alloc_cyclic(fixture->space, &foreign, 0,
+						   9, NULL, &at, &id),
+			 -EXDEV);
+	assert_int_equal(at, 1);
+	assert_int_equal(id, 0);
+	now = counts(fixture);
+	before.alloc_failed += 2;
+	expect_equal_stats(&before, &now);
+	ioasid_rcu_read_lock(fixture->rcu);
+	assert_int_equal(ioasid_space_free(fixture->space, 0), 0);
+	from_cursor(fixture, 0, 0, &at, -EAGAIN, 0);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
+/* The calls that share a cursor may come from any thread. */
+struct turns_taken {
+	struct fixture *fixture;
+	ioasid_t *at;
+	ioasid_atomic_u32 *times;
+};
+
+enum { SHARED = 4000 };
+
+static void take_turns(void *arg)
+{
+	struct turns_taken *taken = arg;
+	struct ioasid_rcu *rcu = taken->fixture->rcu;
+	ioasid_t id;
+	int ret;
+
+	CHECK(!ioasid_rcu_thread_register(rcu));
+	for (int n = 0; n < SHARED / 4; n++) {
+		ret = ioasid_space_alloc_cyclic(taken->fixture->space, NULL, 0,
+						SHARED - 1, NULL, taken->at,
+						&id);
+		CHECK(!ret);
+		ioasid_fetch_add_acq_rel(&taken->times[id], 1);
+		CHECK(!ioasid_space_free(taken->fixture->space, id));
+		ioasid_rcu_quiescent(rcu);
+	}
+	ioasid_rcu_thread_unregister(rcu);
+}
+
+/* Though each is freed at once, every ID has its turn. */
+static void shared_cursor(struct fixture *fixture)
+{
+	static ioasid_atomic_u32 times[SHARED];
+	struct actor actor[4];
+	ioasid_t at = 0;
+	struct turns_taken taken = { fixture, &at, times };
+	unsigned int i;
+
+	for (i = 0; i < SHARED; i++)
+		ioasid_store_relaxed(&times[i], 0);
+	reset(fixture, 0, SHARED - 1, IOASID_REUSE_LOWEST, false);
+	for (i = 0; i < ARRAY_SIZE(actor); i++) {
+		actor_begin(&actor[i]);
+		actor_start(&actor[i], take_turns, &taken);
+	}
+	for (i = 0; i < ARRAY_SIZE(actor); i++)
+		actor_end(&actor[i]);
+	assert_int_equal(at, SHARED);
+	for (i = 0; i < SHARED; i++)
+		assert_int_equal(ioasid_load_relaxed(&times[i]), 1);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -908,6 +1188,14 @@ int main(void)
 		CASE(cyclic, PER_STORE),
 		CASE(cyclic_at_the_end, PER_STORE),
 		CASE(cyclic_by_definition, PER_STORE),
+		CASE(own_cursor, PER_STORE),
+		CASE(two_cursors, PER_STORE),
+		CASE(cursors_apart, PER_STORE),
+		CASE(cursor_at_the_end, PER_STORE),
+		CASE(cursor_by_definition, PER_STORE),
+		CASE(cursor_of_allocators, PER_STORE),
+		CASE(cursor_refused, PER_STORE),
+		CASE(shared_cursor, PER_STORE),
 		CASE(quarantine, PER_STORE | PER_FLAVOUR),
 		CASE(old_reader, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(quarantine_of_many, PER_STORE),
