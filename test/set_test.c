@@ -979,6 +979,63 @@ static void no_limit_without_readers(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 }
 
+/*
+ * A reader keeps records of destroyed sets from being given back: no more are
+ * made than the domain allows to wait.
+ */
+static void limit_beside_a_reader(struct fixture *fixture)
+{
+	enum { LIMIT = 8192 };
+	static DECLARE_IOASID_SET(set);
+	struct ioasid_rcu_config rcu_config;
+	struct ioasid_space_config config;
+	struct ioasid_set *made = NULL;
+	unsigned int n, total = 0;
+	struct ioasid_rcu *rcu;
+	size_t before;
+	int ret;
+
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture_rcu_config(fixture, &rcu_config);
+	rcu_config.retired_limit = LIMIT;
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &rcu), 0);
+	fixture_space_config(fixture, &config, 0, 1023);
+	config.rcu = rcu;
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	for (int round = 0; round < 3; round++) {
+		before = fixture->memory.bytes;
+		ioasid_rcu_read_lock(rcu);
+		for (n = 0; n < 3000; n++) {
+			/* A static set's record waits as well. */
+			ret = n % 2 ? ioasid_set_bind(fixture->space, &set,
+						      NULL) :
+				      ioasid_set_create(fixture->space, NULL,
+							&made);
+			if (ret)
+				break;
+			assert_int_equal(ioasid_set_destroy(fixture->space,
+							    n % 2 ? &set :
+								    made),
+					 0);
+		}
+		assert_int_equal(ret, -EAGAIN);
+		assert_true(n > 2);
+		assert_true(fixture->memory.bytes <= before + 4 * LIMIT);
+		assert_int_equal(give(fixture, &set, 1), -EAGAIN);
+		ioasid_rcu_read_unlock(rcu);
+		assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+		assert_int_equal(give(fixture, &set, 1), 0);
+		assert_int_equal(ioasid_space_free(fixture->space, 1), 0);
+		assert_int_equal(ioasid_set_destroy(fixture->space, &set), 0);
+		assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+		total += n;
+	}
+	print_message("%u sets\n", total);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
 /* Damage that what is public lets one do. */
 static void validate_sees_damage(struct fixture *fixture)
 {
@@ -1158,6 +1215,7 @@ int main(void)
 		CASE(free_all_watched, PER_STORE),
 		CASE(out_of_memory, PER_STORE | NO_SPACE),
 		CASE(no_limit_without_readers, PER_STORE),
+		CASE(limit_beside_a_reader, PER_STORE),
 		CASE(validate_sees_damage, PER_STORE),
 		CASE(threads, PER_STORE | PER_FLAVOUR | THREADS),
 	};

@@ -657,6 +657,236 @@ static void decodes_once(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 }
 
+/* Objects that a codec made, each of which the space or discard has to have. */
+struct made {
+	unsigned int decoded, discarded;
+	/* refuses after so many */
+	unsigned int most;
+	bool strange;
+};
+
+static int make_object(void *context, ioasid_t id, uint64_t number, void **data)
+{
+	struct made *made = context;
+	ioasid_t *object;
+
+	(void)number;
+	if (made->decoded == made->most)
+		return -EOWNERDEAD;
+	object = malloc(sizeof(*object));
+	CHECK(object);
+	*object = id;
+	*data = object;
+	made->decoded++;
+	return 0;
+}
+
+static void discard_object(void *context, ioasid_t id, void *data)
+{
+	struct made *made = context;
+	ioasid_t *object = data;
+
+	made->discarded++;
+	made->strange |= !object || *object != id;
+	free(object);
+}
+
+static int free_found(ioasid_t id, void *data, void *arg)
+{
+	unsigned int *found = arg;
+
+	CHECK(*(ioasid_t *)data == id);
+	free(data);
+	++*found;
+	return 0;
+}
+
+/* Restores, and expects what was decoded to be found, or given back. */
+static void restore_objects(struct ioasid_space *space,
+			    const unsigned char *bytes, size_t size,
+			    unsigned int most, int ret, unsigned int decoded)
+{
+	struct made made = { .most = most };
+	const struct ioasid_codec making = { .decode = make_object,
+					     .discard = discard_object,
+					     .context = &made };
+	unsigned int found = 0;
+
+	assert_int_equal(ioasid_space_restore(space, &making, bytes, size),
+			 ret);
+	assert_int_equal(made.decoded, decoded);
+	assert_false(made.strange);
+	assert_int_equal(made.discarded, ret ? decoded : 0);
+	expect_valid(space);
+	if (ret == -EBUSY)
+		return;
+	assert_int_equal(ioasid_space_for_each(space, NULL, 0, INVALID_IOASID,
+					       free_found, &found),
+			 0);
+	assert_int_equal(found, ret ? 0 : decoded);
+}
+
+/* Whatever it is that a restore fails by, at whichever ID. */
+static void gives_back(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM], bad[ROOM];
+	struct ioasid_set *set;
+	struct ioasid_space *space;
+	size_t size, at;
+	unsigned int n;
+
+	populate(fixture->space, &set);
+	size = snapshot(fixture->space, bytes);
+	space = another(fixture, 0, LAST);
+	/* Three are live. */
+	for (n = 0; n < 3; n++)
+		restore_objects(space, bytes, size, n, -EOWNERDEAD, n);
+	/* No capacity for the last; for what is set aside. */
+	for (n = 1; n < 13; n++) {
+		assert_int_equal(ioasid_space_set_capacity(space, n), 0);
+		restore_objects(space, bytes, size, 9, -ENOSPC,
+				n < 2  ? 0 :
+				n == 2 ? 2 :
+					 3);
+	}
+	assert_int_equal(ioasid_space_set_capacity(space, 0), 0);
+	/* The last ID is not there; has a SPID twice; is an allocator's. */
+	at = HEADER + 2 * SET + ID;
+	memcpy(bad, bytes, size);
+	put(bad + at + 24, 5, 4);
+	seal(bad, size);
+	restore_objects(space, bad, size, 9, -EBADMSG, 2);
+	memcpy(bad, bytes, size);
+	put(bad + at + 2 * ID + 28, 2, 4);
+	seal(bad, size);
+	restore_objects(space, bad, size, 9, -ENODEV, 3);
+	/* A set with another number of IDs than it says. */
+	memcpy(bad, bytes, size);
+	put(bad + HEADER + SET + 48, 2, 4);
+	seal(bad, size);
+	restore_objects(space, bad, size, 9, -EBADMSG, 3);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	/* Out of range it is not decoded. */
+	space = another(fixture, 0, 999);
+	restore_objects(space, bytes, size, 9, -ERANGE, 2);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	space = another(fixture, 0, LAST);
+	restore_objects(space, bytes, size, 9, 0, 3);
+	/* Not empty: nothing is decoded. */
+	restore_objects(fixture->space, bytes, size, 9, -EBUSY, 0);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
+static void gives_back_without_memory(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	struct test_memory *memory = &fixture->memory;
+	unsigned int refused = 0, discarded = 0;
+	struct ioasid_space *space;
+	struct ioasid_set *set;
+	size_t size;
+	int ret;
+
+	populate(fixture->space, &set);
+	size = snapshot(fixture->space, bytes);
+	for (uint64_t n = 1;; n++) {
+		struct made made = { .most = 9 };
+		const struct ioasid_codec making = { .decode = make_object,
+						     .discard = discard_object,
+						     .context = &made };
+		unsigned int found = 0;
+
+		space = another(fixture, 0, LAST);
+		memory->fail_at = memory->calls + n;
+		ret = ioasid_space_restore(space, &making, bytes, size);
+		memory->fail_at = 0;
+		assert_int_equal(ioasid_space_for_each(space, NULL, 0,
+						       INVALID_IOASID,
+						       free_found, &found),
+				 0);
+		expect_valid(space);
+		assert_false(made.strange);
+		assert_int_equal(made.decoded, made.discarded + found);
+		assert_int_equal(ioasid_space_destroy(space), 0);
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(found, 0);
+		refused++;
+		discarded += made.discarded;
+	}
+	assert_true(refused > 3);
+	assert_true(discarded > 0);
+}
+
+struct encoded {
+	ioasid_t id[4];
+	unsigned int count;
+};
+
+static uint64_t encode_object(void *context, ioasid_t id, void *data)
+{
+	struct encoded *encoded = context;
+
+	/* ASan sees one that is gone. */
+	CHECK(*(ioasid_t *)data == id);
+	CHECK(encoded->count < ARRAY_SIZE(encoded->id));
+	encoded->id[encoded->count++] = id;
+	return id;
+}
+
+struct freed_object {
+	struct ioasid_rcu_head rcu;
+	ioasid_t *object;
+};
+
+static void free_it(struct ioasid_rcu_head *head)
+{
+	struct freed_object *freed = (struct freed_object *)head;
+
+	*freed->object = INVALID_IOASID;
+	free(freed->object);
+	freed->object = NULL;
+}
+
+/* What a pending ID pointed to may be gone: nobody is asked for it. */
+static void pending_not_encoded(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	struct encoded encoded = { .count = 0 };
+	const struct ioasid_codec encoding = { .encode = encode_object,
+					       .context = &encoded };
+	struct freed_object freed;
+	ioasid_t *object[3];
+	size_t size;
+
+	for (ioasid_t id = 0; id < 3; id++) {
+		object[id] = malloc(sizeof(*object[id]));
+		CHECK(object[id]);
+		*object[id] = id;
+		give(fixture->space, NULL, id, object[id]);
+	}
+	freed.object = object[1];
+	assert_int_equal(ioasid_space_get(fixture->space, NULL, 1), 0);
+	assert_int_equal(ioasid_space_free_deferred(fixture->space, 1,
+						    &freed.rcu, free_it),
+			 0);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_null(freed.object);
+	assert_int_equal(ioasid_space_snapshot(fixture->space, &encoding, bytes,
+					       ROOM, &size),
+			 0);
+	assert_int_equal(size, HEADER + 3 * ID);
+	assert_int_equal(encoded.count, 2);
+	assert_int_equal(encoded.id[0], 0);
+	assert_int_equal(encoded.id[1], 2);
+	assert_int_equal(get(bytes + HEADER + ID), 1);
+	assert_int_equal(get(bytes + HEADER + ID + 16), 0);
+	assert_int_equal(get(bytes + HEADER + ID + 20), 0);
+	free(object[0]);
+	free(object[2]);
+}
+
 struct places {
 	struct ioasid_set *set[2];
 	unsigned int asked;
@@ -937,6 +1167,9 @@ int main(void)
 		CASE(not_empty, PER_STORE),
 		CASE(no_codec, PER_STORE),
 		CASE(decodes_once, PER_STORE),
+		CASE(gives_back, PER_STORE),
+		CASE(gives_back_without_memory, PER_STORE),
+		CASE(pending_not_encoded, PER_STORE),
 		CASE(static_sets, PER_STORE),
 		CASE(no_memory, PER_STORE),
 		CASE(allocators, PER_STORE),

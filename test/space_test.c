@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "test/counts.h"
 
+#include <ioasid/set.h>
+
 static void *pointer(uintptr_t n)
 {
 	return (void *)(n << 4);
@@ -847,6 +849,125 @@ static void destroy_runs_callbacks(struct fixture *fixture)
 	assert_int_equal(fixture->memory.bytes, least);
 }
 
+static void expect_next(struct fixture *fixture, const struct ioasid_set *set,
+			ioasid_t min, ioasid_t max, int ret, ioasid_t id)
+{
+	ioasid_t found = 4321;
+	void *data = &data;
+
+	assert_int_equal(ioasid_space_next(fixture->space, set, min, max,
+					   &found, &data),
+			 ret);
+	assert_int_equal(found, ret ? 4321 : id);
+	assert_ptr_equal(data, ret ? (void *)&data : pointer(id));
+	found = 4321;
+	assert_int_equal(ioasid_space_next(fixture->space, set, min, max,
+					   &found, NULL),
+			 ret);
+	assert_int_equal(found, ret ? 4321 : id);
+}
+
+static void give_at(struct fixture *fixture, struct ioasid_set *set,
+		    ioasid_t id)
+{
+	assert_int_equal(ioasid_space_alloc(fixture->space, set, id, id,
+					    pointer(id), &id),
+			 0);
+}
+
+static void next_one(struct fixture *fixture)
+{
+	static DECLARE_IOASID_SET(a);
+	static DECLARE_IOASID_SET(b);
+	static DECLARE_IOASID_SET(unused);
+	static DECLARE_IOASID_SET(foreign);
+	struct ioasid_space *space = another(fixture, 0, 9);
+	const ioasid_t last = INVALID_IOASID - 1;
+	ioasid_t id;
+
+	assert_int_equal(ioasid_set_bind(space, &foreign, NULL), 0);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, -ENOENT, 0);
+	give_at(fixture, &a, 3);
+	give_at(fixture, &b, 4);
+	give_at(fixture, NULL, 5);
+	give_at(fixture, &a, 700);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, 0, 3);
+	expect_next(fixture, NULL, 3, 3, 0, 3);
+	expect_next(fixture, NULL, 4, INVALID_IOASID, 0, 4);
+	expect_next(fixture, NULL, 6, 699, -ENOENT, 0);
+	expect_next(fixture, NULL, 6, 700, 0, 700);
+	expect_next(fixture, NULL, 701, last, -ENOENT, 0);
+	expect_next(fixture, NULL, INVALID_IOASID, INVALID_IOASID, -ENOENT, 0);
+	expect_next(fixture, NULL, 4, 3, -EINVAL, 0);
+	expect_next(fixture, NULL, INVALID_IOASID, 0, -EINVAL, 0);
+	/* Of a set; of sets that have none here. */
+	expect_next(fixture, &a, 0, last, 0, 3);
+	expect_next(fixture, &a, 4, last, 0, 700);
+	expect_next(fixture, &b, 0, last, 0, 4);
+	expect_next(fixture, &b, 5, last, -ENOENT, 0);
+	expect_next(fixture, &unused, 0, last, -ENOENT, 0);
+	expect_next(fixture, &foreign, 0, last, -ENOENT, 0);
+	/* Reserved and pending ones are passed over. */
+	assert_int_equal(
+		ioasid_space_reserve_id(fixture->space, NULL, 2, 2, &id), 0);
+	assert_int_equal(ioasid_space_get(fixture->space, NULL, 3), 0);
+	assert_int_equal(ioasid_space_free(fixture->space, 3), 0);
+	expect_next(fixture, NULL, 0, last, 0, 4);
+	expect_next(fixture, &a, 0, last, 0, 700);
+	expect_next(fixture, NULL, 2, 3, -ENOENT, 0);
+	assert_int_equal(ioasid_space_put(fixture->space, 3), 1);
+	assert_int_equal(ioasid_space_publish_id(fixture->space, 2, pointer(2)),
+			 0);
+	expect_next(fixture, NULL, 0, last, 0, 2);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
+/* Many that do not count in between; all that do, one after another. */
+static void next_of_many(struct fixture *fixture)
+{
+	enum { MANY = 1000 };
+	static DECLARE_IOASID_SET(a);
+	ioasid_t id, at, seen = 0;
+	void *data;
+
+	for (id = 0; id < MANY; id++)
+		give_at(fixture, id % 333 ? NULL : &a, id);
+	for (at = 0; !ioasid_space_next(fixture->space, NULL, at,
+					INVALID_IOASID, &id, &data);
+	     at = id + 1) {
+		assert_int_equal(id, seen++);
+		assert_ptr_equal(data, pointer(id));
+	}
+	assert_int_equal(seen, MANY);
+	for (seen = 0, at = 0; !ioasid_space_next(fixture->space, &a, at,
+						  INVALID_IOASID, &id, &data);
+	     at = id + 1)
+		assert_int_equal(id, 333 * seen++);
+	assert_int_equal(seen, 4);
+	for (id = 0; id < MANY - 1; id++)
+		assert_int_equal(ioasid_space_free(fixture->space, id), 0);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, 0, MANY - 1);
+}
+
+static void next_at_the_edge(struct fixture *fixture)
+{
+	const ioasid_t last = INVALID_IOASID - 1;
+	struct ioasid_space *wide = fixture->space;
+
+	fixture->space = another(fixture, last - 9, INVALID_IOASID);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, -ENOENT, 0);
+	give_at(fixture, NULL, last);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, 0, last);
+	expect_next(fixture, NULL, last, last, 0, last);
+	expect_next(fixture, NULL, 0, last - 1, -ENOENT, 0);
+	expect_next(fixture, NULL, INVALID_IOASID, INVALID_IOASID, -ENOENT, 0);
+	give_at(fixture, NULL, last - 9);
+	expect_next(fixture, NULL, 0, INVALID_IOASID, 0, last - 9);
+	expect_next(fixture, NULL, 0, last - 10, -ENOENT, 0);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = wide;
+}
+
 /* What a walk saw. */
 struct walk {
 	struct fixture *fixture;
@@ -1248,6 +1369,9 @@ int main(void)
 		CASE(free_deferred, PER_STORE | PER_FLAVOUR),
 		CASE(free_deferred_at_limit, PER_STORE),
 		CASE(destroy_runs_callbacks, PER_STORE | PER_FLAVOUR),
+		CASE(next_one, PER_STORE),
+		CASE(next_of_many, PER_STORE),
+		CASE(next_at_the_edge, PER_STORE),
 		CASE(for_each, PER_STORE | PER_FLAVOUR),
 		CASE(memory_is_counted, PER_STORE),
 		CASE(validate_sees_damage, PER_STORE),
