@@ -7,8 +7,9 @@
  * variables and membarrier(2) as the C code sees them, and faults to plant.
  * Part of one file per program.
  *
- * Relacy lets a load find one of the last three values, and orders fences that
- * are sequentially consistent as if they synchronized, which C11 does not.
+ * Relacy lets a load find one of the last three values, two unless schedules are
+ * at random, and orders fences that are sequentially consistent as if they
+ * synchronized, which C11 does not.
  */
 
 #include <link.h>
@@ -39,7 +40,7 @@ enum {
 	THREADS_MAX = 4,
 	CELLS = 512,
 	BLOCKS = 64,
-	LOCKS = 8,
+	LOCKS = 16,
 	ARENA = 1 << 16,
 	TLS_SIZE = 4096
 };
@@ -364,6 +365,8 @@ inline cell *cell_of(const uint32_t *home)
 	rl::context &c = rl::ctx();
 	cell *found;
 
+	/* A member of what a null pointer points to. */
+	RL_ASSERT((uintptr_t)home >= 4096);
 	if (!*number) {
 		if (now.cell_count == CELLS)
 			fail("too many atomics");
@@ -648,6 +651,11 @@ void model_fence(const model_site *site)
 		rl::atomic_thread_fence(rl::mo_seq_cst, model::info_of(site));
 	model::resumed();
 	model::done();
+}
+
+bool model_plants(const char *name)
+{
+	return model::plants(name);
 }
 
 } // extern "C"

@@ -65,6 +65,8 @@ uint32_t u32_add(ioasid_atomic_u32 *a, uint32_t x, enum model_order order,
 uint64_t u64_add(ioasid_atomic_u64 *a, uint64_t x, enum model_order order,
 		 const struct model_site *site);
 void model_fence(const struct model_site *site);
+/* Is a fault of this name planted, in place of what follows? */
+bool model_plants(const char *name);
 
 #ifdef __cplusplus
 }
