@@ -40,6 +40,8 @@ void *const inline_functions[] __attribute__((used)) = {
 	(void *)ioasid_slot_get,	 (void *)ioasid_slot_put,
 	(void *)ioasid_slot_hide,	 (void *)ioasid_slot_vacate,
 	(void *)ioasid_slot_hold,	 (void *)ioasid_slot_move,
+	(void *)ioasid_slot_reserve,	 (void *)ioasid_slot_publish_reserved,
+	(void *)ioasid_state_reserved,	 (void *)ioasid_state_unused,
 	(void *)ioasid_state_make,	 (void *)ioasid_state_refs,
 	(void *)ioasid_state_generation, (void *)ioasid_generation_next,
 	(void *)ioasid_generation_turns, (void *)ioasid_space_rcu,

@@ -446,6 +446,133 @@ struct slot_move : check<slot_move, 3> {
 	}
 };
 
+// Reserved for set B between a life in set A and one in set B: nobody finds or
+// holds it until it is published, and then with what it was published with.
+template <class Suite> struct reserved : check<Suite, 3> {
+	// @to: the next table, where the reserved slot is moved.
+	ioasid_slot slot = {}, to = {};
+	ioasid_slot *at;
+	// Made before it is published.
+	rl::var<int> datum;
+
+	void before()
+	{
+		init(&slot, &of_a, ioasid_state_make(1, SET_A, 1, true));
+		init(&to, nullptr, 0);
+		at = &slot;
+	}
+
+	int read(int set, void **data)
+	{
+		int ret = ioasid_slot_read(&slot, set, IOASID_GENERATION_ANY,
+					   data);
+
+		return ret == -EAGAIN ?
+			       ioasid_slot_read(&to, set, IOASID_GENERATION_ANY,
+						data) :
+			       ret;
+	}
+
+	int get()
+	{
+		int ret = ioasid_slot_get(&slot, SET_B, 2);
+
+		return ret == -EAGAIN ? ioasid_slot_get(&to, SET_B, 2) : ret;
+	}
+
+	int put(ioasid_state_t *before)
+	{
+		int ret = ioasid_slot_put(&slot, before);
+
+		return ret == -EAGAIN ? ioasid_slot_put(&to, before) : ret;
+	}
+
+	// Nothing can be done with it.
+	void expect_reserved()
+	{
+		ioasid_state_t before;
+		void *data;
+
+		RL_ASSERT(ioasid_slot_read(at, SET_B, IOASID_GENERATION_ANY,
+					   &data) == -ENOENT);
+		RL_ASSERT(ioasid_slot_get(at, SET_B, 2) == -ENOENT);
+		RL_ASSERT(ioasid_slot_put(at, &before) == -ENOENT);
+		RL_ASSERT(ioasid_slot_free(at, true) == -ENOENT);
+		RL_ASSERT(ioasid_slot_hide(at) == -ENOENT);
+	}
+
+	void look(int set)
+	{
+		void *data;
+		int ret = read(set, &data);
+
+		RL_ASSERT(ret == 0 || ret == -ENOENT || ret == -EACCES);
+		if (ret)
+			return;
+		RL_ASSERT(data == (set == SET_A ? (void *)&of_a : &datum));
+		if (set == SET_B)
+			RL_ASSERT((int)datum($) == 1);
+	}
+
+	// A reference to the life in set B, or none.
+	void hold()
+	{
+		ioasid_state_t before;
+		void *data;
+		int ret = get();
+
+		RL_ASSERT(ret == 0 || ret == -ENOENT || ret == -ESTALE);
+		if (ret)
+			return;
+		RL_ASSERT(!read(SET_B, &data) && data == &datum);
+		RL_ASSERT(put(&before) == 1 && (before & IOASID_STATE_LIVE));
+	}
+
+	void publish()
+	{
+		datum($) = 1;
+		ioasid_slot_publish_reserved(at, &datum);
+	}
+
+	void run(unsigned int index)
+	{
+		if (index == 0) {
+			RL_ASSERT(ioasid_slot_free(at, false) == 0);
+			ioasid_slot_reserve(at, SET_B);
+			static_cast<Suite *>(this)->ready();
+			publish();
+		} else if (index == 1) {
+			look(SET_A);
+			look(SET_B);
+		} else {
+			hold();
+		}
+	}
+
+	void after()
+	{
+		RL_ASSERT(ioasid_load_relaxed(&at->state) ==
+			  ioasid_state_make(2, SET_B, 1, true));
+	}
+};
+
+struct slot_reserve : reserved<slot_reserve> {
+	void ready()
+	{
+		expect_reserved();
+	}
+};
+
+// The same; it moves to the next table while it is reserved.
+struct slot_reserve_move : reserved<slot_reserve_move> {
+	void ready()
+	{
+		ioasid_slot_move(&slot, &to);
+		at = &to;
+		expect_reserved();
+	}
+};
+
 void checks()
 {
 	CLEAN(slot_publish, full());
@@ -523,6 +650,28 @@ void checks()
 	CAUGHT(slot_move, bounded(6),
 	       { "MOVED before the copy", STORE, "ioasid_slot_move",
 		 "to->state", LATE, 0 });
+	CLEAN(slot_reserve, bounded(4));
+	CAUGHT(slot_reserve, bounded(4),
+	       { "state before pointer", STORE, "ioasid_slot_publish_reserved",
+		 "private_data", LATE, 0 });
+	CAUGHT(slot_reserve, bounded(4),
+	       { "relaxed state store", STORE, "ioasid_slot_publish_reserved",
+		 "state", RELAXED, 0 });
+	// Only at random does a load find what is two stores old.
+	CLEAN(slot_reserve, random(200000));
+	CAUGHT(slot_reserve, random(200000),
+	       { "relaxed pointer store", STORE, "ioasid_slot_publish_reserved",
+		 "private_data", RELAXED, 0 });
+	CAUGHT(slot_reserve, random(200000),
+	       { "relaxed pointer load", LOAD, "ioasid_slot_read",
+		 "private_data", RELAXED, 0 });
+	CLEAN(slot_reserve_move, bounded(4));
+	CAUGHT(slot_reserve_move, bounded(4),
+	       { "state before pointer", STORE, "ioasid_slot_publish_reserved",
+		 "private_data", LATE, 0 });
+	CAUGHT(slot_reserve_move, bounded(4),
+	       { "relaxed state store", STORE, "ioasid_slot_publish_reserved",
+		 "state", RELAXED, 0 });
 }
 
 } // namespace
