@@ -1662,6 +1662,88 @@ static void blocked_hand_back(struct fixture *fixture)
 	take(fixture, ask.id);
 }
 
+/* The user's lock of a space: at one of its unlocks something happens. */
+struct eventful_lock {
+	pthread_mutex_t mutex;
+	/* that many unlocks of the thread to go; 0: no more */
+	unsigned int armed;
+	pthread_t thread;
+	struct actor *actor;
+	struct job *job;
+};
+
+static void eventful_take(void *context)
+{
+	struct eventful_lock *lock = context;
+
+	pthread_mutex_lock(&lock->mutex);
+}
+
+static void eventful_release(void *context)
+{
+	struct eventful_lock *lock = context;
+	bool now = pthread_equal(lock->thread, pthread_self()) && lock->armed &&
+		   !--lock->armed;
+
+	pthread_mutex_unlock(&lock->mutex);
+	if (!now)
+		return;
+	/* In a callback it has to wait, and goes on by itself. */
+	actor_start(lock->actor, do_unregister, lock->job);
+	actor_done(lock->actor, A_WHILE);
+}
+
+/* The last allocator goes at each place where an alloc lets it. */
+static void unregistered_meanwhile(struct fixture *fixture)
+{
+	struct eventful_lock lock = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+	struct ioasid_space_config config;
+	unsigned int at = 0, own = 0;
+	struct actor actor;
+	struct job job;
+	struct host host;
+	ioasid_t id;
+	bool reached;
+
+	fixture_space_config(fixture, &config, 0, 99);
+	config.lock = (struct ioasid_lock_ops){ eventful_take, eventful_release,
+						&lock };
+	lock.thread = pthread_self();
+	lock.actor = &actor;
+	lock.job = &job;
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	actor_begin(&actor);
+	do {
+		host_init(&host, fixture, 50, 99);
+		assert_int_equal(enlist_host(&host), 0);
+		job = (struct job){ fixture, &host, 0, -1 };
+		lock.armed = ++at;
+		id = give(fixture);
+		reached = !lock.armed;
+		lock.armed = 0;
+		assert_true(id == 0 || id == 50);
+		assert_int_equal(host.asked, id == 50);
+		own += id == 0;
+		if (reached) {
+			assert_true(actor_done(&actor, TOO_LONG));
+			assert_int_equal(job.ret, id == 50);
+		}
+		/* Whoever comes next finds callbacks as they should be. */
+		if (!reached)
+			assert_int_equal(
+				delist_host(&host, IOASID_UNREGISTER_KEEP), 1);
+		assert_int_equal(delist_host(&host, IOASID_UNREGISTER_IDLE),
+				 -ENOENT);
+		actor_do(&actor, do_free,
+			 &(struct job){ fixture, NULL, id, -1 });
+		assert_int_equal(host.backs, id == 50);
+		check_valid(fixture);
+	} while (reached);
+	/* Before it waited for callbacks, and while it did. */
+	assert_true(own >= 2);
+	actor_end(&actor);
+}
+
 enum { WORKERS = 4, ROUNDS = TEST_SANITIZED ? 300 : 1500 };
 
 struct crowd {
@@ -2073,6 +2155,7 @@ int main(void)
 		CASE(calls_in_release, PER_STORE),
 		CASE(blocked_callback, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(blocked_hand_back, PER_STORE),
+		CASE(unregistered_meanwhile, PER_STORE | NO_SPACE),
 		CASE(threads_take_turns, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(cancelled_in_callbacks, PER_STORE),
 #if !TEST_TSAN

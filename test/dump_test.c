@@ -249,6 +249,34 @@ static void allocators(struct fixture *fixture)
 				 0);
 }
 
+static void dump_and_free(ioasid_t id, void *data)
+{
+	struct fixture *fixture = data;
+
+	/* Found until its allocator has it back, and so in the text. */
+	assert_int_equal(LINES(dump(fixture), "5", "live", "refs 0"), id == 5);
+	assert_int_equal(LINES(dump(fixture), "6", "live", "refs 1"), 1);
+}
+
+/* An ID whose last reference is gone, while its allocator is called. */
+static void closed(struct fixture *fixture)
+{
+	struct ioasid_allocator_ops ops = { host_alloc, dump_and_free, fixture,
+					    NULL };
+
+	assert_int_equal(ioasid_space_register_allocator(fixture->space, &ops),
+			 0);
+	give(fixture, NULL, 5);
+	give(fixture, NULL, 6);
+	assert_int_equal(ioasid_space_free(fixture->space, 5), 0);
+	assert_int_equal(LINES(dump(fixture), "5", "live"), 0);
+	assert_int_equal(ioasid_space_unregister_allocator(
+				 fixture->space, &ops, IOASID_UNREGISTER_KEEP),
+			 1);
+	ops.free = host_free;
+	assert_int_equal(ioasid_space_free(fixture->space, 6), 0);
+}
+
 /* collect() looks at each character. */
 static void names_are_harmless(struct fixture *fixture)
 {
@@ -463,6 +491,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(names_everything, PER_STORE),
 		CASE(allocators, PER_STORE | PER_FLAVOUR),
+		CASE(closed, PER_STORE),
 		CASE(names_are_harmless, PER_STORE),
 		CASE(calls_from_inside, PER_STORE | PER_FLAVOUR),
 		CASE(without_memory, PER_STORE),

@@ -444,6 +444,37 @@ static void destroy(struct fixture *fixture)
 	assert_int_equal(ioasid_space_destroy(other), 0);
 }
 
+/* Bytes that are known to wait for readers with a set that is destroyed. */
+static size_t bytes_of_destroyed(struct fixture *fixture,
+				 struct ioasid_set *set)
+{
+	struct ioasid_domain_stats before, after;
+
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	ioasid_rcu_read_lock(fixture->rcu);
+	ioasid_rcu_stats(fixture->rcu, &before);
+	assert_int_equal(ioasid_set_destroy(fixture->space, set), 0);
+	ioasid_rcu_stats(fixture->rcu, &after);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	ioasid_rcu_quiescent(fixture->rcu);
+	assert_int_equal(after.retired - before.retired, 1);
+	return after.retired_bytes - before.retired_bytes;
+}
+
+/* The names of its IDs have a table, which waits with it. */
+static void destroyed_set_is_counted(struct fixture *fixture)
+{
+	struct ioasid_set *named = make(fixture, NULL, NULL, 0, 0);
+	struct ioasid_set *unnamed = make(fixture, NULL, NULL, 0, 0);
+
+	assert_int_equal(give(fixture, named, 1), 0);
+	assert_int_equal(ioasid_spid_attach(fixture->space, 1, 9), 0);
+	assert_int_equal(ioasid_space_free(fixture->space, 1), 0);
+	assert_true(bytes_of_destroyed(fixture, named) >=
+		    bytes_of_destroyed(fixture, unnamed) +
+			    sizeof(struct ioasid_hash_bucket));
+}
+
 /* Memory of a set stays for readers, and goes after them. */
 static void destroyed_set_lasts(struct fixture *fixture)
 {
@@ -1206,6 +1237,7 @@ int main(void)
 		CASE(limit, PER_STORE),
 		CASE(foreign, PER_STORE | PER_FLAVOUR),
 		CASE(destroy, PER_STORE | PER_FLAVOUR),
+		CASE(destroyed_set_is_counted, PER_STORE),
 		CASE(destroyed_set_lasts, PER_STORE | PER_FLAVOUR),
 		CASE(every_index_in_use, PER_FLAVOUR),
 		CASE(tokens, PER_FLAVOUR),

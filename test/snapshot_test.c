@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshots: docs/snapshot.md written down a second time, and against it. */
-#include "test/fixture.h"
+#include "test/gate.h"
 
 #include <ioasid/ioasid.h>
 
@@ -1099,6 +1099,68 @@ static void being_told(struct fixture *fixture)
 			 0);
 }
 
+struct stopped {
+	struct ioasid_notifier notifier;
+	struct ioasid_space *space;
+	struct gate gate;
+};
+
+static void stop(struct ioasid_notifier *notifier,
+		 const struct ioasid_notice *notice)
+{
+	struct stopped *stopped = (struct stopped *)(void *)notifier;
+
+	if (notice->event != IOASID_EVENT_BIND)
+		return;
+	ioasid_store_release(&stopped->gate.reached, 1);
+	wait_for(&stopped->gate.open);
+}
+
+static void bind(void *arg)
+{
+	struct stopped *stopped = arg;
+
+	CHECK(!ioasid_space_notify(stopped->space, 3, IOASID_EVENT_BIND, NULL));
+}
+
+/* Nor one of an ID that is freed while a thread tells of it. */
+static void freed_meanwhile(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	struct stopped stopped = { .notifier.notify = stop,
+				   .space = fixture->space };
+	const unsigned char *id = bytes + HEADER;
+	struct actor actor;
+
+	assert_int_equal(ioasid_space_register_notifier(fixture->space, NULL,
+							&stopped.notifier),
+			 0);
+	give(fixture->space, NULL, 2, NULL);
+	give(fixture->space, NULL, 3, NULL);
+	give(fixture->space, NULL, 4, NULL);
+	actor_begin(&actor);
+	actor_start(&actor, bind, &stopped);
+	wait_for(&stopped.gate.reached);
+	/* Told of, and in use. */
+	assert_int_equal(snapshot(fixture->space, bytes), HEADER + 3 * ID);
+	assert_int_equal(get(id + ID + 8), 1);
+	assert_int_equal(ioasid_space_get(fixture->space, NULL, 3), 0);
+	assert_int_equal(ioasid_space_free(fixture->space, 3), 0);
+	assert_int_equal(snapshot(fixture->space, bytes), HEADER + 3 * ID);
+	assert_int_equal(get(id + ID), 3);
+	assert_int_equal(get(id + ID + 8), 1);
+	assert_int_equal(get(id + ID + 28), 1);
+	assert_int_equal(ioasid_space_put(fixture->space, 3), 0);
+	assert_int_equal(snapshot(fixture->space, bytes), HEADER + 2 * ID);
+	assert_int_equal(get(id), 2);
+	assert_int_equal(get(id + ID), 4);
+	ioasid_store_release(&stopped.gate.open, 1);
+	actor_end(&actor);
+	assert_int_equal(ioasid_space_unregister_notifier(fixture->space,
+							  &stopped.notifier),
+			 0);
+}
+
 struct busy {
 	pthread_t thread;
 	struct fixture *fixture;
@@ -1174,6 +1236,7 @@ int main(void)
 		CASE(no_memory, PER_STORE),
 		CASE(allocators, PER_STORE),
 		CASE(being_told, PER_STORE),
+		CASE(freed_meanwhile, PER_STORE),
 		CASE(beside_lookups, PER_STORE | PER_FLAVOUR | THREADS),
 	};
 

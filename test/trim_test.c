@@ -151,6 +151,80 @@ static void keeps_pending(struct fixture *fixture)
 }
 
 #ifndef IOASID_GENERATION_START
+/* Gives back no more than it is allowed to. */
+struct stingy {
+	struct ioasid_memory memory;
+	size_t most;
+};
+
+static void *stingy_alloc(void *context, size_t size)
+{
+	struct stingy *stingy = context;
+
+	return stingy->memory.alloc(stingy->memory.context, size);
+}
+
+static void stingy_free(void *context, void *memory, size_t size)
+{
+	struct stingy *stingy = context;
+
+	stingy->memory.free(stingy->memory.context, memory, size);
+}
+
+static void *stingy_reserve(void *context, size_t size)
+{
+	struct stingy *stingy = context;
+
+	return stingy->memory.reserve(stingy->memory.context, size);
+}
+
+static void stingy_release(void *context, void *memory, size_t size)
+{
+	struct stingy *stingy = context;
+
+	stingy->memory.release(stingy->memory.context, memory, size);
+}
+
+static size_t stingy_discard(void *context, void *memory, size_t size)
+{
+	struct stingy *stingy = context;
+
+	(void)memory;
+	return size < stingy->most ? size : stingy->most;
+}
+
+/* What was given back in part only is asked for again. */
+static void given_back_in_part(struct fixture *fixture)
+{
+	struct stingy stingy = { test_memory_hooks(&fixture->memory, true),
+				 4096 };
+	struct ioasid_space_config config;
+	struct ioasid_space *space;
+	size_t given;
+
+	fixture_space_config(fixture, &config, 0, IDS - 1);
+	config.memory = (struct ioasid_memory){
+		stingy_alloc,	stingy_free,	stingy_reserve,
+		stingy_release, stingy_discard, &stingy,
+	};
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	fill(space, IDS);
+	empty(space, IDS);
+	for (unsigned int i = 0; i < 2; i++) {
+		given = ioasid_space_trim(space);
+		if (fixture->store->kind == IOASID_STORE_BITMAP)
+			assert_int_equal(given, 4096);
+	}
+	stingy.most = SIZE_MAX;
+	given = ioasid_space_trim(space);
+	if (fixture->store->kind == IOASID_STORE_BITMAP)
+		assert_true(given > IDS / 2 * sizeof(struct ioasid_slot));
+	/* That was all. */
+	assert_int_equal(ioasid_space_trim(space), 0);
+	check_valid(space);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
 /*
  * A generation never comes again after trim: who was held up between two looks
  * at the slot would take the new one for the old.
@@ -248,6 +322,7 @@ int main(void)
 		CASE(keeps_pending, PER_STORE),
 /* Near their turn generations start over, and bitmap keeps such slots. */
 #ifndef IOASID_GENERATION_START
+		CASE(given_back_in_part, PER_STORE | NO_SPACE),
 		CASE(generations_go_on, PER_STORE | NO_SPACE),
 		CASE(bitmap_pages, NO_SPACE),
 #endif

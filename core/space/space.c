@@ -34,18 +34,16 @@ static void fork_child(void)
 	ioasid_lock_fork_child(&spaces_lock);
 }
 
-/* False: no memory. */
-static bool enlist(struct space *space)
+/* What the domain has registered serves the space too, so there is no error. */
+static void enlist(struct space *space)
 {
 	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
 						      fork_child };
 
-	if (!ioasid_at_fork(IOASID_FORK_SPACE, &hook))
-		return false;
+	ioasid_at_fork(IOASID_FORK_SPACE, &hook);
 	ioasid_lock(&spaces_lock);
 	ioasid_list_insert(&spaces, space, next, prev);
 	ioasid_unlock(&spaces_lock);
-	return true;
 }
 
 static void delist(struct space *space)
@@ -163,16 +161,12 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	ret = set_up_store(space, config);
 	if (ret)
 		goto free_rcu;
-	ret = -ENOMEM;
-	if (!enlist(space))
-		goto destroy_store;
+	enlist(space);
 	space->created = true;
 	ioasid_rcu_use(space->space.rcu);
 	*out = &space->space;
 	return 0;
 
-destroy_store:
-	space->space.store.ops->destroy(&space->space.store);
 free_rcu:
 	ioasid_rcu_destroy(space->own_rcu);
 free_space:
