@@ -76,7 +76,7 @@ enum ioasid_unregister {
  * its last IDs are in use; -EAGAIN it would be the first, and IDs of the space's own choice are in use;
  * -ENOMEM. On error nothing has changed.
  * Ownership: @ops is lent to @space until it is unregistered.
- * Complexity: linear in the allocators registered.
+ * Complexity: linear in the allocators registered and those with IDs left.
  */
 int ioasid_space_register_allocator(struct ioasid_space *space,
 				    struct ioasid_allocator_ops *ops);

@@ -117,7 +117,7 @@ int ioasid_space_register_notifier(struct ioasid_space *space,
  * notifiers, itself included.
  * Return: 0 @notifier is the caller's again; 1 it will be when calls that are
  * running have returned; -ENOENT not registered there.
- * Complexity: constant.
+ * Complexity: constant, and a step for each dump that is under way.
  */
 int ioasid_space_unregister_notifier(struct ioasid_space *space,
 				     struct ioasid_notifier *notifier);
@@ -136,7 +136,8 @@ int ioasid_space_unregister_notifier(struct ioasid_space *space,
  * section if they do not wait.
  * Return: 0; -EINVAL another event; -ENOENT not live; -ENOMEM, nobody is told,
  * only where the event has to wait its turn.
- * Complexity: linear in the notifiers registered.
+ * Complexity: linear in the notifiers registered, and in the events that other
+ * threads have yet to tell.
  */
 int ioasid_space_notify(struct ioasid_space *space, ioasid_t id,
 			enum ioasid_event event, void *arg);

@@ -53,7 +53,8 @@ struct ioasid_set_info {
  * is left than @reserved; -ENFILE IOASID_SETS_MAX sets; -EAGAIN the place of a
  * destroyed one waits for a grace period; -ENOMEM. On error nothing has changed.
  * Ownership: the space's, for the caller to destroy before.
- * Complexity: constant.
+ * Complexity: constant, as a rule; where the table of sets is full, linear in
+ * the sets.
  */
 int ioasid_set_create(struct ioasid_space *space,
 		      const struct ioasid_set_config *config,
@@ -70,7 +71,7 @@ int ioasid_set_create(struct ioasid_space *space,
  * -EXDEV to another. On error nothing has changed.
  * Ownership: @set stays the caller's, and must live until it is destroyed or
  * @space is.
- * Complexity: constant.
+ * Complexity: as for ioasid_set_create().
  */
 int ioasid_set_bind(struct ioasid_space *space, struct ioasid_set *set,
 		    const struct ioasid_set_config *config);
@@ -182,7 +183,8 @@ int ioasid_set_for_each(struct ioasid_space *space,
  *
  * Context: as ioasid_space_free().
  * Return: 0; -EXDEV not a set of @space.
- * Complexity: as ioasid_space_for_each() over all IDs of @space.
+ * Complexity: as ioasid_space_for_each() over all IDs of @space, and as a free
+ * of each that is freed.
  */
 int ioasid_set_free_all(struct ioasid_space *space, struct ioasid_set *set,
 			uint32_t *count);
@@ -200,7 +202,7 @@ int ioasid_set_free_all(struct ioasid_space *space, struct ioasid_set *set,
  * INVALID_IOASID; -EEXIST another ID of the set has the name; -EBUSY @id has
  * one; -EAGAIN memory waits as for ioasid_space_alloc(), or @spid was detached
  * and its generation turned; -ENOMEM. On error nothing has changed.
- * Complexity: as an alloc from a hash store.
+ * Complexity: as two allocs from a hash store.
  */
 int ioasid_spid_attach(struct ioasid_space *space, ioasid_t id, ioasid_t spid);
 
@@ -211,7 +213,7 @@ int ioasid_spid_attach(struct ioasid_space *space, ioasid_t id, ioasid_t spid);
  *
  * Context: takes the space's lock; may be called in a read section.
  * Return: 0; -ENOENT @id is not live or has none.
- * Complexity: as a free from a hash store.
+ * Complexity: as two frees from a hash store.
  */
 int ioasid_spid_detach(struct ioasid_space *space, ioasid_t id);
 

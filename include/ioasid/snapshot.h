@@ -63,7 +63,8 @@ struct ioasid_codec {
  * a read section.
  * Return: 0; -ENOBUFS @size is less than @needed, which grows with the space:
  * ask again; SIZE_MAX: more than fits into memory here.
- * Complexity: as a walk over all IDs, and linear in the sets.
+ * Complexity: as a walk over all IDs; linear in the sets, and in the events yet
+ * to be told a search each.
  */
 int ioasid_space_snapshot(struct ioasid_space *space,
 			  const struct ioasid_codec *codec, void *buffer,

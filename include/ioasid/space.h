@@ -177,7 +177,8 @@ struct ioasid_space {
  * half given; -E2BIG the range is too wide for the bitmap store; -ENAMETOOLONG
  * IOASID_NAME_SIZE; -ENOMEM; what an own store's create returns.
  * Ownership: the caller's, until ioasid_space_destroy().
- * Complexity: constant, and what the hooks and an own store cost.
+ * Complexity: constant, and what the hooks and an own store cost; bitmap
+ * without a hook to reserve memory its range.
  */
 int ioasid_space_create(const struct ioasid_space_config *config,
 			struct ioasid_space **space);
@@ -240,6 +241,8 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * Ownership: @data stays the caller's.
  * Complexity: one step a level of the store, and 8 of the IDs that have waited
  * for a grace period; where none is vacant, all the IDs that wait or waited.
+ * With allocators linear in these and what their callbacks cost; with notifiers
+ * as for ioasid_space_notify() besides.
  */
 int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
 		       ioasid_t min, ioasid_t max, void *data, ioasid_t *id);
@@ -306,7 +309,7 @@ int ioasid_space_reserve_id(struct ioasid_space *space, struct ioasid_set *set,
  * Return: 0; -ENOENT not reserved; -ENOMEM a notifier is to be told and has to
  * wait its turn: the ID is still reserved.
  * Ownership: @data stays the caller's.
- * Complexity: as a lookup.
+ * Complexity: as a lookup; with notifiers as for ioasid_space_notify().
  */
 int ioasid_space_publish_id(struct ioasid_space *space, ioasid_t id,
 			    void *data);
@@ -319,7 +322,7 @@ int ioasid_space_publish_id(struct ioasid_space *space, ioasid_t id,
  * Context: takes the space's lock; may be called in a read section. For an ID
  * of an allocator, waits for its calls on other threads and makes one.
  * Return: 0; -ENOENT not reserved.
- * Complexity: as a lookup.
+ * Complexity: as for ioasid_space_free(), without notifiers.
  */
 int ioasid_space_release_id(struct ioasid_space *space, ioasid_t id);
 
@@ -336,7 +339,8 @@ int ioasid_space_release_id(struct ioasid_space *space, ioasid_t id);
  * notifiers.
  * Return: 0; -ENOENT not live; -EBUSY freed before, references remain or
  * another thread is at it.
- * Complexity: as a lookup.
+ * Complexity: as a lookup; an ID of an allocator what its callback costs; with
+ * notifiers as for ioasid_space_notify() besides.
  */
 int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
 
@@ -351,7 +355,7 @@ int ioasid_space_free(struct ioasid_space *space, ioasid_t id);
  * Context: as ioasid_space_free().
  * Return: 0; -ENOENT, -EBUSY as for free; -ESTALE as for
  * ioasid_space_find_handle().
- * Complexity: as a lookup.
+ * Complexity: as for ioasid_space_free().
  */
 int ioasid_space_free_handle(struct ioasid_space *space,
 			     ioasid_handle_t handle);
@@ -370,7 +374,7 @@ int ioasid_space_free_handle(struct ioasid_space *space,
  * Return: 0; -ENOENT, -EBUSY as for free; -EACCES another set's. On error
  * nothing has changed.
  * Ownership: the pointer is the caller's.
- * Complexity: as a lookup.
+ * Complexity: as for ioasid_space_free().
  */
 int ioasid_space_remove(struct ioasid_space *space,
 			const struct ioasid_set *set, ioasid_t id, void **data);
@@ -386,7 +390,7 @@ int ioasid_space_remove(struct ioasid_space *space,
  *
  * Context: as ioasid_space_free().
  * Return: 0.
- * Complexity: as ioasid_space_for_each() over all IDs.
+ * Complexity: as ioasid_space_for_each() over all IDs, and as a free of each.
  */
 int ioasid_space_free_all(struct ioasid_space *space, uint32_t *count);
 
@@ -406,7 +410,8 @@ int ioasid_space_free_all(struct ioasid_space *space, uint32_t *count);
  * in a read section. Waits at the pending limit as ioasid_rcu_defer() does.
  * Return: 0; -ENOENT, -EBUSY as for free; -EAGAIN as for ioasid_rcu_defer().
  * On error nothing has changed and @head is the caller's.
- * Complexity: as a lookup, and what the callbacks cost that are due.
+ * Complexity: as for ioasid_space_free(), and what the callbacks cost that are
+ * due.
  */
 int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
 			       struct ioasid_rcu_head *head,
@@ -455,7 +460,7 @@ int ioasid_space_get_handle(struct ioasid_space *space,
  * Return: 0 references remain; 1 it was the last, the ID is vacant (called by a
  * notifier or an allocator: once that has returned); -ENOENT no reference to
  * drop.
- * Complexity: as a lookup.
+ * Complexity: as a lookup; the last one as for ioasid_space_free().
  */
 int ioasid_space_put(struct ioasid_space *space, ioasid_t id);
 
