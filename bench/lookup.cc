@@ -89,9 +89,7 @@ private:
 
 	void run()
 	{
-		using Choose =
-			std::integral_constant<bool,
-					       Peer::ALLOCATES && !Peer::RUNS>;
+		using Choose = std::integral_constant<bool, Peer::ALLOCATES>;
 		std::vector<uint32_t> ids = population_.writer;
 		uint32_t count = static_cast<uint32_t>(ids.size());
 		Random random(1);

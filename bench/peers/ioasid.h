@@ -14,7 +14,6 @@ namespace bench {
 template <ioasid_store_kind STORE, ioasid_rcu_flavour FLAVOUR> class Space {
 public:
 	static constexpr bool ALLOCATES = true;
-	static constexpr bool RUNS = STORE == IOASID_STORE_HASH;
 	static constexpr bool ANY_ID = STORE != IOASID_STORE_BITMAP;
 	static constexpr bool COMPACT = STORE == IOASID_STORE_HASH;
 	static constexpr bool KNOWS_VACANT = true;

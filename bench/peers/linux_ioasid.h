@@ -13,7 +13,6 @@ class LinuxIoasid {
 public:
 	static constexpr const char *NAME = "linux_ioasid";
 	static constexpr bool ALLOCATES = true;
-	static constexpr bool RUNS = false;
 	static constexpr bool ANY_ID = true;
 	static constexpr bool COMPACT = false;
 	static constexpr bool KNOWS_VACANT = true;

@@ -9,7 +9,6 @@
  *
  *	static constexpr const char *NAME;
  *	static constexpr bool ALLOCATES;  alloc() picks the lowest vacant ID
- *	static constexpr bool RUNS;       alloc() walks the run of occupied IDs
  *	static constexpr bool ANY_ID;     takes IDs spread over 32 bits
  *	static constexpr bool COMPACT;    small even if they are
  *	static constexpr bool KNOWS_VACANT;
@@ -124,7 +123,6 @@ private:
 /* What tables are that map any ID and choose none. */
 struct HashTable {
 	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
 	static constexpr bool ANY_ID = true;
 	static constexpr bool COMPACT = true;
 	static constexpr bool KNOWS_VACANT = true;

@@ -17,7 +17,6 @@ class RawArray {
 public:
 	static constexpr const char *NAME = "raw_array";
 	static constexpr bool ALLOCATES = false;
-	static constexpr bool RUNS = false;
 	static constexpr bool ANY_ID = false;
 	static constexpr bool COMPACT = false;
 	static constexpr bool KNOWS_VACANT = false;
