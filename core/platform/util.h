@@ -7,6 +7,11 @@
 #define ioasid_container_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
+/* A test counts what stores do: one for each turn of a loop. */
+#ifndef IOASID_STEP
+#define IOASID_STEP() ((void)0)
+#endif
+
 /*
  * Doubly linked lists through two members of their items, in the manner of
  * BSD's <sys/queue.h>, which is not everywhere.

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "bitmap.h"
+
+#include "../platform/memory.h"
+#include "../platform/util.h"
+#include "generation.h"
 
 /*
  * Slots in one flat array. Occupancy is two trees of 64-ary words over the same

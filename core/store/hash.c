@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "hash.h"
+
+#include "../platform/memory.h"
+#include "../platform/system.h"
+#include "../platform/util.h"
+#include "generation.h"
 #include "order.h"
 
 /*

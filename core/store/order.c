@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "order.h"
 
+#include "../platform/util.h"
+
 #include <string.h>
 
 /*

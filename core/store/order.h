@@ -2,7 +2,7 @@
 #ifndef IOASID_STORE_ORDER_H
 #define IOASID_STORE_ORDER_H
 
-#include "internal.h"
+#include <ioasid/store.h>
 
 /*
  * The IDs of a hash store in order: those that have a cell, and which of them

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "radix.h"
+
+#include "../platform/memory.h"
+#include "../platform/util.h"
+#include "generation.h"
 
 /*
  * A tree whose height grows with the range used. A node's bits say which

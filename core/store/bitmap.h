@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_STORE_BITMAP_H
+#define IOASID_STORE_BITMAP_H
+
+#include <ioasid/store.h>
+
+extern const struct ioasid_store_ops ioasid_bitmap_ops;
+
+#endif /* IOASID_STORE_BITMAP_H */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IOASID_STORE_HASH_H
+#define IOASID_STORE_HASH_H
+
+#include <ioasid/store.h>
+
+extern const struct ioasid_store_ops ioasid_hash_ops;
+
+#endif /* IOASID_STORE_HASH_H */
