@@ -4,7 +4,9 @@
 
 #include <ioasid/rcu.h>
 
-#include "../platform/internal.h"
+#include "../platform/lock.h"
+#include "../platform/system.h"
+#include "../platform/util.h"
 
 /* What a domain is made of. */
 

@@ -4,6 +4,8 @@
 #include "domain.h"
 #include "epoch.h"
 
+#include "../platform/memory.h"
+
 #define PENDING_LIMIT 65536
 #define RETIRED_LIMIT ((size_t)64 << 20)
 

@@ -4,6 +4,8 @@
 #include "domain.h"
 #include "epoch.h"
 
+#include "../platform/memory.h"
+
 /*
  * What threads have of their own: records, by which domains see them, and the
  * calls of the user's that they are inside of. Handlers of signals, and a
