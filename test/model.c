@@ -123,7 +123,7 @@ static struct model_entry *model_live(const struct model *model, ioasid_t id)
 	return entry && entry->state == MODEL_LIVE ? entry : NULL;
 }
 
-/* Live or pending. */
+/* Live, pending or reserved. */
 static struct model_entry *model_used(const struct model *model, ioasid_t id)
 {
 	struct model_entry *entry = model_entry(model, id);
@@ -385,25 +385,40 @@ int model_set_of(const struct model *model, ioasid_t id,
 	return 0;
 }
 
-int model_set_free_all(struct model *model, const struct ioasid_set *set,
-		       uint32_t *count)
+/* NULL: of any, or none. */
+static uint32_t model_free_those(struct model *model,
+				 const struct ioasid_set *set)
 {
 	ioasid_t id = model->min;
+	uint32_t count = 0;
 
-	if (!model_set(model, set))
-		return -EXDEV;
-	*count = 0;
 	for (;;) {
 		size_t i = model_index(model, id);
 
 		if (i == model->count)
-			return 0;
+			return count;
 		id = model->entry[i].id;
 		if (model->entry[i].state == MODEL_LIVE &&
-		    model->entry[i].set == set && !model_free(model, id))
-			++*count;
+		    (!set || model->entry[i].set == set) &&
+		    !model_free(model, id))
+			count++;
 		id++;
 	}
+}
+
+int model_set_free_all(struct model *model, const struct ioasid_set *set,
+		       uint32_t *count)
+{
+	if (!model_set(model, set))
+		return -EXDEV;
+	*count = model_free_those(model, set);
+	return 0;
+}
+
+int model_free_all(struct model *model, uint32_t *count)
+{
+	*count = model_free_those(model, NULL);
+	return 0;
 }
 
 int model_set_capacity(struct model *model, uint32_t capacity)
@@ -1082,16 +1097,17 @@ static int model_choose_from(const struct model *model, ioasid_t min,
 	return expected;
 }
 
+/* From the caller's cursor @next on, or NULL. */
 static int model_choose(struct model *model, ioasid_t min, ioasid_t max,
-			int ret, ioasid_t id)
+			const ioasid_t *next, int ret, ioasid_t id)
 {
-	bool cyclic = model->reuse == IOASID_REUSE_CYCLIC;
-	ioasid_t start = model->cursor;
+	bool cyclic = next || model->reuse == IOASID_REUSE_CYCLIC;
+	ioasid_t start = next ? *next : model->cursor;
 	int above, below;
 	bool ok;
 
 	/* An ID that is asked for by itself moves nothing. */
-	model->moves = min != max;
+	model->moves = !next && min != max;
 	if (!cyclic || start <= min || start > max)
 		start = min;
 	above = model_choose_from(model, start, max, ret, id, &ok);
@@ -1164,8 +1180,25 @@ static int model_admit(const struct model *model, const struct ioasid_set *set)
 	return model_has_room(model, 1) ? 0 : -ENOSPC;
 }
 
+/* The ID is live from here on, with the owner's reference. */
+static void model_publish(struct model *model, ioasid_t id, void *data)
+{
+	struct model_entry *entry = model_entry(model, id);
+
+	entry->state = MODEL_LIVE;
+	entry->data = data;
+	entry->refs = 1;
+	model->stats.live++;
+	model->stats.allocs++;
+	if (model_watched(model))
+		model_happens(model, IOASID_EVENT_ALLOC, entry, INVALID_IOASID,
+			      NULL);
+	model_settle(model);
+}
+
+/* It is reserved. */
 static void model_give(struct model *model, struct ioasid_set *set, ioasid_t id,
-		       void *data, struct ioasid_allocator_ops *ops)
+		       struct ioasid_allocator_ops *ops)
 {
 	struct model_entry *entry = model_entry(model, id);
 	struct model_set *of = model_set(model, set);
@@ -1177,10 +1210,8 @@ static void model_give(struct model *model, struct ioasid_set *set, ioasid_t id,
 		entry = model_insert(model, id);
 	*entry = (struct model_entry){
 		.id = id,
-		.state = MODEL_LIVE,
+		.state = MODEL_RESERVED,
 		.set = set,
-		.data = data,
-		.refs = 1,
 		.spid = INVALID_IOASID,
 		.ops = ops,
 		.turns = generation && ioasid_generation_turns(generation),
@@ -1200,19 +1231,13 @@ static void model_give(struct model *model, struct ioasid_set *set, ioasid_t id,
 		model_allocator(model, ops)->ids++;
 	else if (model->moves)
 		model->cursor = id + 1;
-	model->stats.live++;
-	model->stats.allocs++;
-	if (ops)
-		model_settle(model);
-	if (model_watched(model))
-		model_happens(model, IOASID_EVENT_ALLOC, model_entry(model, id),
-			      INVALID_IOASID, NULL);
 	model_settle(model);
 }
 
-const char *model_alloc(struct model *model, struct ioasid_set *set,
-			ioasid_t min, ioasid_t max, void *data, int ret,
-			ioasid_t id)
+/* Up to that the ID is reserved. */
+static const char *model_take(struct model *model, struct ioasid_set *set,
+			      ioasid_t min, ioasid_t max, const ioasid_t *next,
+			      int ret, ioasid_t id)
 {
 	ioasid_t low = min > model->min ? min : model->min;
 	ioasid_t high = max < model->max ? max : model->max;
@@ -1231,7 +1256,7 @@ const char *model_alloc(struct model *model, struct ioasid_set *set,
 	if (!expected && model->stats.allocators)
 		expected = model_ask(model, low, high, ret, id, &ops);
 	else if (!expected)
-		expected = model_choose(model, low, high, ret, id);
+		expected = model_choose(model, low, high, next, ret, id);
 	if (!expected && set && !model_set(model, set)) {
 		expected = model_place(model, ret);
 		if (expected && ops)
@@ -1246,8 +1271,64 @@ const char *model_alloc(struct model *model, struct ioasid_set *set,
 	}
 	if (model->wrong)
 		return model->wrong;
-	model_give(model, set, id, data, ops);
+	model_give(model, set, id, ops);
 	return NULL;
+}
+
+const char *model_alloc(struct model *model, struct ioasid_set *set,
+			ioasid_t min, ioasid_t max, void *data, int ret,
+			ioasid_t id)
+{
+	const char *wrong = model_take(model, set, min, max, NULL, ret, id);
+
+	if (!wrong && !ret)
+		model_publish(model, id, data);
+	return wrong;
+}
+
+const char *model_alloc_cyclic(struct model *model, struct ioasid_set *set,
+			       ioasid_t min, ioasid_t max, void *data,
+			       ioasid_t *next, int ret, ioasid_t id)
+{
+	const char *wrong =
+		model_take(model, set, min, max, next, ret < 0 ? ret : 0, id);
+
+	if (wrong || ret < 0)
+		return wrong;
+	if (ret != (id < *next))
+		return model_failed("alloc_cyclic: wrap", ret, id < *next);
+	*next = id + 1;
+	model_publish(model, id, data);
+	return NULL;
+}
+
+const char *model_reserve_id(struct model *model, struct ioasid_set *set,
+			     ioasid_t min, ioasid_t max, int ret, ioasid_t id)
+{
+	return model_take(model, set, min, max, NULL, ret, id);
+}
+
+int model_publish_id(struct model *model, ioasid_t id, void *data)
+{
+	const struct model_entry *entry = model_entry(model, id);
+
+	if (!entry || entry->state != MODEL_RESERVED)
+		return -ENOENT;
+	model_publish(model, id, data);
+	return 0;
+}
+
+int model_release_id(struct model *model, ioasid_t id)
+{
+	struct model_entry *entry = model_entry(model, id);
+
+	if (!entry || entry->state != MODEL_RESERVED)
+		return -ENOENT;
+	entry->state = MODEL_PENDING;
+	entry->refs = 1;
+	model_finish(model, id, -ENOENT);
+	model_settle(model);
+	return 0;
 }
 
 void model_alloc_nomem(struct model *model)
@@ -1282,6 +1363,20 @@ int model_free(struct model *model, ioasid_t id)
 	return 0;
 }
 
+int model_remove_id(struct model *model, const struct ioasid_set *set,
+		    ioasid_t id, void **data)
+{
+	const struct model_entry *entry = model_live(model, id);
+
+	if (entry && set && entry->set != set) {
+		model->stats.free_unknown++;
+		return -EACCES;
+	}
+	if (entry)
+		*data = entry->data;
+	return model_free(model, id);
+}
+
 int model_find(const struct model *model, const struct ioasid_set *set,
 	       ioasid_t id, void **data)
 {
@@ -1300,7 +1395,7 @@ int model_get(struct model *model, const struct ioasid_set *set, ioasid_t id)
 {
 	struct model_entry *entry = model_used(model, id);
 
-	if (!entry)
+	if (!entry || entry->state == MODEL_RESERVED)
 		return -ENOENT;
 	if (entry->state == MODEL_PENDING)
 		return -EBUSY;
@@ -1317,7 +1412,7 @@ int model_put(struct model *model, ioasid_t id)
 	struct model_entry *entry = model_used(model, id);
 	bool last;
 
-	if (!entry)
+	if (!entry || entry->state == MODEL_RESERVED)
 		return -ENOENT;
 	last = entry->refs == 1;
 	if (last && entry->state == MODEL_LIVE)
@@ -1370,6 +1465,26 @@ int model_for_each(const struct model *model, const struct ioasid_set *set,
 			return ret;
 	}
 	return 0;
+}
+
+int model_next_id(const struct model *model, const struct ioasid_set *set,
+		  ioasid_t min, ioasid_t max, ioasid_t *id, void **data)
+{
+	size_t i;
+
+	if (min > max)
+		return -EINVAL;
+	for (i = model_index(model, min);
+	     i < model->count && model->entry[i].id <= max; i++) {
+		const struct model_entry *entry = &model->entry[i];
+
+		if (entry->state != MODEL_LIVE || (set && entry->set != set))
+			continue;
+		*id = entry->id;
+		*data = entry->data;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 /* Handles */
@@ -1452,6 +1567,7 @@ void model_stats(const struct model *model, struct ioasid_stats *stats)
 		stats->notifiers += model->notifier[i].notifier != NULL;
 	for (i = 0; i < model->count; i++) {
 		stats->pending += model->entry[i].state == MODEL_PENDING;
+		stats->unpublished += model->entry[i].state == MODEL_RESERVED;
 		stats->quarantined += model->entry[i].state ==
 				      MODEL_QUARANTINED;
 	}
@@ -1496,6 +1612,29 @@ static const struct model_entry *model_any_live(const struct model *model,
 	return NULL;
 }
 
+/* IDs of a set, NULL: of none, that a snapshot leaves out. */
+static uint32_t model_left_out(const struct model *model,
+			       const struct ioasid_set *set)
+{
+	uint32_t count = 0;
+	size_t i;
+
+	for (i = 0; i < model->count; i++)
+		count += model->entry[i].state == MODEL_RESERVED &&
+			 model->entry[i].set == set;
+	return count;
+}
+
+/* As it is in a snapshot. */
+static struct model_set model_saved_set(const struct model *model,
+					const struct model_set *of)
+{
+	struct model_set saved = *of;
+
+	saved.stats.count -= model_left_out(model, of->set);
+	return saved;
+}
+
 static bool model_same_set(const struct model_set *a, const struct model_set *b)
 {
 	return !strcmp(a->stats.name, b->stats.name) &&
@@ -1511,14 +1650,18 @@ bool model_tells_apart(const struct model *model)
 	size_t i, j;
 
 	for (i = 0; i < model->sets; i++) {
-		const struct model_set *of = &model->set[i];
+		struct model_set of = model_saved_set(model, &model->set[i]);
 
-		if (!of->stats.count || model_any_live(model, of))
+		if (!of.stats.count || model_any_live(model, &of))
 			continue;
-		for (j = 0; j < model->sets; j++)
-			if (j != i && model_same_set(of, &model->set[j]) &&
-			    !model_any_live(model, &model->set[j]))
+		for (j = 0; j < model->sets; j++) {
+			struct model_set other =
+				model_saved_set(model, &model->set[j]);
+
+			if (j != i && model_same_set(&of, &other) &&
+			    !model_any_live(model, &other))
 				return false;
+		}
 	}
 	return true;
 }
@@ -1586,16 +1729,17 @@ static const char *model_restore_sets(const struct model *from,
 		return "restore: number of sets";
 	/* By their IDs, then those without. */
 	for (i = 0; i < 2 * from->sets; i++) {
-		const struct model_set *of = &from->set[i % from->sets];
+		struct model_set of =
+			model_saved_set(from, &from->set[i % from->sets]);
 
 		pass = i / from->sets;
-		if (pass == (model_any_live(from, of) != NULL))
+		if (pass == (model_any_live(from, &of) != NULL))
 			continue;
-		twin[i % from->sets] = model_twin(from, of, to, taken, space);
+		twin[i % from->sets] = model_twin(from, &of, to, taken, space);
 		if (!twin[i % from->sets])
 			return "restore: a set is missing";
 		s = (size_t)(twin[i % from->sets] - to->set);
-		if (taken[s] || !model_same_set(&to->set[s], of))
+		if (taken[s] || !model_same_set(&to->set[s], &of))
 			return "restore: another set";
 		taken[s] = true;
 	}
@@ -1620,7 +1764,7 @@ const char *model_restore(const struct model *from, struct model *to,
 	to->pasts = from->pasts;
 	/* Of worn slots that are vacant a snapshot knows nothing. */
 	to->repeats |= from->repeats || IOASID_STATE_BITS == 32;
-	to->unowned = from->unowned;
+	to->unowned = from->unowned - model_left_out(from, NULL);
 	to->stats.reserved = from->stats.reserved;
 	to->cursor = from->cursor;
 	for (i = 0; i < from->count && !wrong; i++) {
@@ -1629,7 +1773,8 @@ const char *model_restore(const struct model *from, struct model *to,
 		struct model_set *of = model_set(from, entry->set);
 		struct model_entry *as;
 
-		if (entry->state == MODEL_QUARANTINED)
+		if (entry->state == MODEL_QUARANTINED ||
+		    entry->state == MODEL_RESERVED)
 			continue;
 		as = model_insert(to, entry->id);
 		*as = *entry;
@@ -1784,6 +1929,7 @@ static const char *model_compare_stats(const struct model *model,
 	} while (0)
 	SAME(live);
 	SAME(pending);
+	SAME(unpublished);
 	SAME(sets);
 	SAME(allocators);
 	SAME(notifiers);

@@ -39,6 +39,8 @@ extern "C" {
 enum model_state {
 	MODEL_LIVE,
 	MODEL_PENDING,
+	/* not published */
+	MODEL_RESERVED,
 	MODEL_QUARANTINED,
 };
 
@@ -218,9 +220,22 @@ bool model_is(int expected, int ret);
 const char *model_alloc(struct model *model, struct ioasid_set *set,
 			ioasid_t min, ioasid_t max, void *data, int ret,
 			ioasid_t id);
+/* As model_alloc(); @next is a copy of the caller's cursor and moves along. */
+const char *model_alloc_cyclic(struct model *model, struct ioasid_set *set,
+			       ioasid_t min, ioasid_t max, void *data,
+			       ioasid_t *next, int ret, ioasid_t id);
+const char *model_reserve_id(struct model *model, struct ioasid_set *set,
+			     ioasid_t min, ioasid_t max, int ret, ioasid_t id);
+int model_publish_id(struct model *model, ioasid_t id, void *data);
+int model_release_id(struct model *model, ioasid_t id);
 /* An alloc that had no memory. */
 void model_alloc_nomem(struct model *model);
 int model_free(struct model *model, ioasid_t id);
+/* @data is written only for 0. */
+int model_remove_id(struct model *model, const struct ioasid_set *set,
+		    ioasid_t id, void **data);
+/* No handler may allocate meanwhile. */
+int model_free_all(struct model *model, uint32_t *count);
 int model_find(const struct model *model, const struct ioasid_set *set,
 	       ioasid_t id, void **data);
 int model_get(struct model *model, const struct ioasid_set *set, ioasid_t id);
@@ -232,6 +247,9 @@ int model_set_data(struct model *model, ioasid_t id, void *data);
 int model_for_each(const struct model *model, const struct ioasid_set *set,
 		   ioasid_t min, ioasid_t max,
 		   int (*func)(ioasid_t id, void *data, void *arg), void *arg);
+/* @id and @data are written only for 0. */
+int model_next_id(const struct model *model, const struct ioasid_set *set,
+		  ioasid_t min, ioasid_t max, ioasid_t *id, void **data);
 /* @quarantined is the most there may be, @memory 0. */
 void model_stats(const struct model *model, struct ioasid_stats *stats);
 /* Slots may have gone, with their generations. */

@@ -12,6 +12,7 @@ enum {
 	POINTS = 256,
 	DEPTH_MAX = 3,
 	HANDLES = 32,
+	CURSORS = 2,
 	ALLOCATORS = 4,
 	NOTIFIERS = 3,
 };
@@ -121,6 +122,12 @@ enum fault {
 	FAULT_PRIORITY,
 	FAULT_DAMAGE,
 	FAULT_RESTORE,
+	FAULT_CURSOR,
+	FAULT_PUBLISH,
+	FAULT_RELEASE,
+	FAULT_NEXT,
+	FAULT_REMOVE,
+	FAULT_FREE_ALL,
 	FAULTS,
 };
 
@@ -146,6 +153,8 @@ struct world {
 	/* static sets; those of a space made by restore come on top */
 	struct ioasid_set set[SETS_ALL];
 	ioasid_handle_t handle[HANDLES];
+	/* of alloc_cyclic: the space's and the model's */
+	ioasid_t cursor[CURSORS], expected_cursor[CURSORS];
 	struct allocator allocator[ALLOCATORS];
 	/* what the next callbacks answer, after so many refusals */
 	ioasid_t answer;
@@ -242,33 +251,41 @@ static void choose_answer(struct world *world, struct test_random *random,
 				     id;
 }
 
-static const char *do_alloc(struct world *world, struct test_random *random)
+static void pick_range(const struct world *world, struct test_random *random,
+		       ioasid_t *min, ioasid_t *max)
 {
-	struct ioasid_set *set = pick_set(world, random);
-	void *data = pick_data(random);
-	ioasid_t min = pick(world, random), max = min;
-
+	*min = pick(world, random);
+	*max = *min;
 	switch (test_below(random, 8)) {
 	case 0:
-		max = pick(world, random);
+		*max = pick(world, random);
 		break;
 	case 1:
 	case 2:
-		max += test_below(random, 5);
+		*max += test_below(random, 5);
 		break;
 	case 3:
-		min = 0;
-		max = UINT32_MAX;
+		*min = 0;
+		*max = UINT32_MAX;
 		break;
 	case 4:
 		if (!world->universe->points) {
-			min = world->model.min;
-			max = world->model.max;
+			*min = world->model.min;
+			*max = world->model.max;
 		}
 		break;
 	default:
 		break;
 	}
+}
+
+static const char *do_alloc(struct world *world, struct test_random *random)
+{
+	struct ioasid_set *set = pick_set(world, random);
+	void *data = pick_data(random);
+	ioasid_t min, max;
+
+	pick_range(world, random, &min, &max);
 	choose_answer(world, random, min, max);
 	world->call = "alloc";
 	world->ret = ioasid_space_alloc(world->fixture.space, set, min, max,
@@ -291,6 +308,118 @@ static const char *expect(struct world *world, int ret)
 	/* Where stores have a choice they may differ. */
 	world->ret = ret;
 	return NULL;
+}
+
+static const char *do_cyclic(struct world *world, struct test_random *random)
+{
+	uint32_t i = test_below(random, CURSORS);
+	struct ioasid_set *set = pick_set(world, random);
+	ioasid_t *next = &world->cursor[i];
+	void *data = pick_data(random);
+	ioasid_t min, max;
+	const char *wrong;
+
+	pick_range(world, random, &min, &max);
+	choose_answer(world, random, min, max);
+	if (!test_below(random, 16))
+		*next = world->expected_cursor[i] = pick(world, random);
+	if (world->fault == FAULT_CURSOR && *next)
+		*next -= 1;
+	world->call = "alloc_cyclic";
+	world->ret = ioasid_space_alloc_cyclic(world->fixture.space, set, min,
+					       max, data, next, &world->id);
+	if (world->ret < 0)
+		world->id = INVALID_IOASID;
+	wrong = model_alloc_cyclic(&world->model, set, min, max, data,
+				   &world->expected_cursor[i], world->ret,
+				   world->id);
+	if (!wrong && *next != world->expected_cursor[i])
+		wrong = "another cursor";
+	return wrong;
+}
+
+static const char *expect(struct world *world, int ret);
+
+static const char *do_reserve(struct world *world, struct test_random *random)
+{
+	struct ioasid_space *space = world->fixture.space;
+	struct model *model = &world->model;
+	struct ioasid_set *set;
+	ioasid_t min, max;
+	void *data;
+
+	switch (test_below(random, 4)) {
+	case 0:
+		world->call = "publish_id";
+		world->id = pick(world, random);
+		data = pick_data(random);
+		if (world->fault != FAULT_PUBLISH)
+			world->ret =
+				ioasid_space_publish_id(space, world->id, data);
+		return expect(world, model_publish_id(model, world->id, data));
+	case 1:
+		world->call = "release_id";
+		world->id = pick(world, random);
+		if (world->fault == FAULT_RELEASE)
+			world->ret = ioasid_space_free(space, world->id);
+		else
+			world->ret = ioasid_space_release_id(space, world->id);
+		return expect(world, model_release_id(model, world->id));
+	default:
+		set = pick_set(world, random);
+		pick_range(world, random, &min, &max);
+		choose_answer(world, random, min, max);
+		world->call = "reserve_id";
+		world->ret = ioasid_space_reserve_id(space, set, min, max,
+						     &world->id);
+		if (world->ret)
+			world->id = INVALID_IOASID;
+		return model_reserve_id(model, set, min, max, world->ret,
+					world->id);
+	}
+}
+
+static const char *do_next(struct world *world, struct test_random *random)
+{
+	struct ioasid_set *set = pick_set(world, random);
+	ioasid_t min, max, expected = 4321;
+	void *data = world;
+	int ret;
+
+	pick_range(world, random, &min, &max);
+	world->call = "next";
+	world->id = 4321;
+	world->data = world;
+	world->ret = ioasid_space_next(
+		world->fixture.space, set,
+		world->fault == FAULT_NEXT && min < max ? min + 1 : min, max,
+		&world->id, &world->data);
+	ret = model_next_id(&world->model, set, min, max, &expected, &data);
+	if (world->id != expected || world->data != data)
+		return "another ID or pointer";
+	if (world->ret)
+		world->data = NULL;
+	return expect(world, ret);
+}
+
+static const char *do_remove(struct world *world, struct test_random *random)
+{
+	struct ioasid_set *set = pick_set(world, random);
+	void *data = world;
+	int ret;
+
+	world->call = "remove";
+	world->id = pick(world, random);
+	world->data = world;
+	world->ret = ioasid_space_remove(
+		world->fixture.space, world->fault == FAULT_REMOVE ? NULL : set,
+		world->id, &world->data);
+	ret = model_remove_id(&world->model, set, world->id, &data);
+	if (world->data != data)
+		return "another pointer";
+	if (world->ret)
+		world->data = NULL;
+	return expect(world, ret);
 }
 
 static const char *do_free(struct world *world, struct test_random *random)
@@ -492,6 +621,25 @@ static const char *do_set_free_all(struct world *world,
 	if (count != expected)
 		return "another number of IDs freed";
 	return expect(world, ret);
+}
+
+static const char *do_free_all(struct world *world, struct test_random *random)
+{
+	uint32_t count = 0, expected = 0;
+
+	(void)random;
+	world->call = "free_all";
+	/* One that comes meanwhile may be met, or not. */
+	for (size_t i = 0; i < NOTIFIERS; i++)
+		if (world->notifier[i].action == MODEL_ALLOC)
+			world->notifier[i].armed = false;
+	if (world->fault != FAULT_FREE_ALL)
+		world->ret =
+			ioasid_space_free_all(world->fixture.space, &count);
+	world->ret -= model_free_all(&world->model, &expected);
+	if (count != expected)
+		return "another number of IDs freed";
+	return expect(world, 0);
 }
 
 static const char *do_set_look(struct world *world, struct test_random *random)
@@ -1157,7 +1305,8 @@ static const char *restore_into(struct world *world, struct test_random *random,
 	size_t i;
 
 	for (i = 0; i < world->model.count; i++)
-		hosted |= world->model.entry[i].ops != NULL;
+		hosted |= world->model.entry[i].ops != NULL &&
+			  world->model.entry[i].state != MODEL_RESERVED;
 	if (ioasid_space_set_capacity(space, capacity) ||
 	    model_set_capacity(to, capacity))
 		return "restore: capacity";
@@ -1243,9 +1392,11 @@ static const char *step(struct world *world, struct test_random *random)
 		{ do_set_limit, 1 }, { do_set_look, 2 },
 		{ do_capacity, 3 },  { do_spid, 6 },
 		{ do_handle, 8 },    { do_allocator, 3 },
-		{ do_notifier, 3 },
+		{ do_notifier, 3 },  { do_cyclic, 5 },
+		{ do_reserve, 10 },  { do_next, 2 },
+		{ do_remove, 4 },
 	};
-	uint32_t at = test_below(random, 1300);
+	uint32_t at = test_below(random, 1512);
 	const char *wrong, *calls_wrong;
 	bool rare;
 	size_t i;
@@ -1254,13 +1405,18 @@ static const char *step(struct world *world, struct test_random *random)
 	world->data = NULL;
 	world->ret = 0;
 	/* Rare, for what they cost and undo. */
-	rare = at >= 1298;
+	rare = at >= 1510;
 	at /= 10;
 	for (i = 0; !rare && at >= calls[i].weight; i++)
 		at -= calls[i].weight;
-	wrong = !rare		      ? calls[i].func(world, random) :
-		test_below(random, 2) ? do_migrate(world, random) :
-					do_set_free_all(world, random);
+	if (!rare)
+		wrong = calls[i].func(world, random);
+	else if (test_below(random, 2))
+		wrong = do_migrate(world, random);
+	else if (test_below(random, 2))
+		wrong = do_free_all(world, random);
+	else
+		wrong = do_set_free_all(world, random);
 	calls_wrong = model_wrong(&world->model);
 	return wrong ? wrong : calls_wrong;
 }
@@ -1316,6 +1472,9 @@ static const char *end(struct world *world)
 	for (i = 0; i < world->model.count; i++) {
 		struct model_entry *entry = &world->model.entry[i];
 
+		if (entry->state == MODEL_RESERVED &&
+		    ioasid_space_release_id(space, entry->id))
+			return "drain: a reserved ID could not be released";
 		if (entry->state == MODEL_LIVE) {
 			if (ioasid_space_free(space, entry->id))
 				return "drain: a live ID could not be freed";
@@ -1328,7 +1487,8 @@ static const char *end(struct world *world)
 				return "drain: references differ";
 	}
 	ioasid_space_stats(space, &stats);
-	if (stats.live || stats.pending || stats.allocs != stats.frees)
+	if (stats.live || stats.pending || stats.unpublished ||
+	    stats.allocs != stats.frees)
 		return "drain: IDs remain";
 	if (ioasid_space_unreserve(space, stats.reserved))
 		return "drain: what was reserved is not";
