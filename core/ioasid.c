@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ioasid/ioasid.h>
 
-#include "platform/internal.h"
+#include "platform/lock.h"
 
 #ifndef IOASID_DISABLED
 

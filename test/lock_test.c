@@ -13,7 +13,9 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "core/platform/internal.h"
+#include "core/platform/lock.h"
+#include "core/platform/memory.h"
+#include "core/platform/util.h"
 
 #define THREADS 6
 #define ROUNDS 100000

@@ -2,7 +2,6 @@
 #include "defer.h"
 
 #include "domain.h"
-#include "epoch.h"
 #include "grace.h"
 #include "thread.h"
 

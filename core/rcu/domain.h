@@ -10,6 +10,11 @@
 
 /* What a domain is made of. */
 
+/* Where epochs start; near 2^32 in small-number builds. */
+#ifndef IOASID_EPOCH_START
+#define IOASID_EPOCH_START 1
+#endif
+
 /* Callbacks that wait together; @since: when the first was deferred, or 0. */
 struct batch {
 	struct ioasid_rcu_head *first, **tail;
@@ -76,23 +81,8 @@ static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)
 }
 
 /* Where functions of an own flavour are called, whose thread may fork there. */
-static inline void ioasid_domain_lock(struct domain *domain,
-				      struct ioasid_guard *guard)
-{
-	if (ioasid_unlikely(domain->rcu.flavour == IOASID_RCU_CUSTOM))
-		ioasid_guard_lock(guard, &domain->lock);
-	else
-		ioasid_lock(&domain->lock);
-}
-
-static inline void ioasid_domain_unlock(struct domain *domain,
-					struct ioasid_guard *guard)
-{
-	if (ioasid_unlikely(domain->rcu.flavour == IOASID_RCU_CUSTOM))
-		ioasid_guard_unlock(guard);
-	else
-		ioasid_unlock(&domain->lock);
-}
+void ioasid_domain_lock(struct domain *domain, struct ioasid_guard *guard);
+void ioasid_domain_unlock(struct domain *domain, struct ioasid_guard *guard);
 
 /* Is everything between two quiescent states one read section? */
 static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)

@@ -4,11 +4,6 @@
 
 #include <ioasid/rcu.h>
 
-/* Where epochs start; near 2^32 in small-number builds. */
-#ifndef IOASID_EPOCH_START
-#define IOASID_EPOCH_START 1
-#endif
-
 /*
  * The writer's half of a grace period, and the reader's of qsbr; the other
  * half of epoch is inline in the public header. Kept apart so that the model

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "rcu.h"
 
 #include "domain.h"
-#include "epoch.h"
 
 #include "../platform/memory.h"
 

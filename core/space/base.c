@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base.h"
 
+#include "../platform/memory.h"
+
 #include <string.h>
 
 void ioasid_space_lock_guarded(struct space *space)

@@ -4,9 +4,9 @@
 
 #include <ioasid/space.h>
 
-#include "../platform/internal.h"
-#include "../rcu/internal.h"
-#include "../store/internal.h"
+#include "../platform/lock.h"
+#include "../platform/util.h"
+#include "../rcu/rcu.h"
 
 /*
  * What a space is made of, its lock and its memory. Above this, functions are

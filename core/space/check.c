@@ -95,8 +95,7 @@ static const char *check_sets(struct space *space)
 		if (record->token &&
 		    ioasid_set_with_token(sets, record->token) != record)
 			return "space: set not found by its token";
-		if (record->spids.created)
-			ioasid_hash_ops.validate(&record->spids.store, &reason);
+		reason = ioasid_map_check(&record->spids);
 	}
 	if (!reason && count != space->stats.sets)
 		reason = "space: number of sets differs";
@@ -112,8 +111,8 @@ static const char *check_space(struct space *space)
 
 	if (!store->ops->validate(store, &reason))
 		return reason;
-	if (space->extras.created &&
-	    !ioasid_hash_ops.validate(&space->extras.store, &reason))
+	reason = ioasid_map_check(&space->extras);
+	if (reason)
 		return reason;
 	for (uint32_t i = 1; i <= space->sets.used; i++)
 		if (ioasid_set_record_at(space, i))

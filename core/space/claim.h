@@ -2,6 +2,7 @@
 #ifndef IOASID_SPACE_CLAIM_H
 #define IOASID_SPACE_CLAIM_H
 
+#include "../store/generation.h"
 #include "base.h"
 #include "owner.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map.h"
 
+#include "../store/hash.h"
+
 /*
  * A hash store whose private pointers are the values. Readers without lock look
  * keys up as IDs are; see ioasid_spid_find().
@@ -99,6 +101,15 @@ size_t ioasid_map_size(const struct map *map)
 		return 0;
 	table = ioasid_load_relaxed(&map->store.root);
 	return table->size;
+}
+
+const char *ioasid_map_check(const struct map *map)
+{
+	const char *reason = NULL;
+
+	if (map->created)
+		map->store.ops->validate(&map->store, &reason);
+	return reason;
 }
 
 void ioasid_map_destroy(struct map *map)

@@ -16,6 +16,8 @@ void *ioasid_map_find(const struct map *map, uint32_t key);
 void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
 		       bool readers);
 void ioasid_map_destroy(struct map *map);
+/* What is wrong with it, or NULL. */
+const char *ioasid_map_check(const struct map *map);
 /* Bytes of its table, about. */
 size_t ioasid_map_size(const struct map *map);
 

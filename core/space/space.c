@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "../platform/memory.h"
+#include "../store/bitmap.h"
+#include "../store/generation.h"
+#include "../store/hash.h"
+#include "../store/radix.h"
 #include "base.h"
 #include "event.h"
 #include "owner.h"

@@ -12,8 +12,7 @@ static bool tables(void *object)
 	void *entry;
 	bool same = id == 5 && idr_find(&idr, 5) == object;
 
-	idr_for_each_entry(&idr, entry, id)
-		same = same && entry == object;
+	idr_for_each_entry(&idr, entry, id) same = same && entry == object;
 	same = same && IS_ERR(idr_replace(&idr, object, 6)) &&
 	       ida_alloc_min(&ida, 3, GFP_KERNEL) == 3;
 	idr_destroy(&idr);

@@ -11,8 +11,10 @@
 #include <ioasid/space.h>
 
 extern "C" {
-#include "core/platform/internal.h"
-#include "core/rcu/internal.h"
+#include "core/platform/lock.h"
+#include "core/platform/memory.h"
+#include "core/platform/util.h"
+#include "core/rcu/rcu.h"
 }
 
 namespace model {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef IOASID_RCU_INTERNAL_H
-#define IOASID_RCU_INTERNAL_H
+#ifndef IOASID_RCU_RCU_H
+#define IOASID_RCU_RCU_H
 
 /* What stores and spaces may use of this layer. */
 
@@ -11,4 +11,4 @@
 void ioasid_rcu_use(struct ioasid_rcu *rcu);
 void ioasid_rcu_unuse(struct ioasid_rcu *rcu);
 
-#endif /* IOASID_RCU_INTERNAL_H */
+#endif /* IOASID_RCU_RCU_H */
