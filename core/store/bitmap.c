@@ -44,17 +44,23 @@ static void bitmap_destroy(struct ioasid_store *store)
 	ioasid_memory_zeroed_free(&memory, bitmap, sizeof(*bitmap));
 }
 
-/* Sets a bit, and those above that the word's not being empty any more sets. */
-static void set_some(struct bitmap *bitmap, uint32_t offset)
+/*
+ * Flips the bit of a word of level 0, and those further up that this changes;
+ * a bit says whether the word below is @edge: 0 for some, all ones for full.
+ */
+static void flip_above(const struct bitmap *bitmap, uint64_t *const *level,
+		       uint32_t bit, uint64_t edge)
 {
-	uint64_t *word, before = 0;
+	uint64_t *word, before;
 
-	for (unsigned int i = 0; i < bitmap->levels && !before; i++) {
+	for (unsigned int i = 1; i < bitmap->levels; i++) {
 		IOASID_STEP();
-		word = &bitmap->some[i][offset / 64];
+		word = &level[i][bit / 64];
 		before = *word;
-		*word |= UINT64_C(1) << offset % 64;
-		offset /= 64;
+		*word ^= UINT64_C(1) << bit % 64;
+		if (before != edge && *word != edge)
+			break;
+		bit /= 64;
 	}
 }
 
@@ -65,7 +71,7 @@ static void set_some(struct bitmap *bitmap, uint32_t offset)
 static void close_tail(struct bitmap *bitmap, uint32_t count)
 {
 	if (count % 64)
-		set_some(bitmap, count);
+		flip_above(bitmap, bitmap->some, count / 64, 0);
 	for (unsigned int i = 0; i < bitmap->levels; i++) {
 		if (count % 64)
 			bitmap->full[i][count / 64] |= ~UINT64_C(0)
@@ -133,9 +139,9 @@ static int bitmap_create(struct ioasid_store *store,
  * XORed with @invert, or the number of IDs: up while nothing follows in a word,
  * then down.
  */
-static uint32_t next_bit(const struct ioasid_store *store,
-			 uint64_t *const *level, uint64_t invert,
-			 uint32_t offset)
+static IOASID_INLINE uint32_t next_bit(const struct ioasid_store *store,
+				       uint64_t *const *level, uint64_t invert,
+				       uint32_t offset)
 {
 	const struct bitmap *bitmap = store->impl;
 	uint64_t found;
@@ -168,7 +174,7 @@ static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 	struct bitmap *bitmap = store->impl;
 	uint32_t offset =
 		next_bit(store, bitmap->full, ~UINT64_C(0), min - store->first);
-	uint64_t *word;
+	uint64_t *word, before;
 
 	if (offset > max - store->first)
 		return -ENOSPC;
@@ -179,39 +185,28 @@ static int bitmap_claim(struct ioasid_store *store, ioasid_t min, ioasid_t max,
 		bitmap->touched[offset / CHUNK / 64] |= UINT64_C(1)
 							<< offset / CHUNK % 64;
 	}
-	set_some(bitmap, offset);
-	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		IOASID_STEP();
-		word = &bitmap->full[i][offset / 64];
-		*word |= UINT64_C(1) << offset % 64;
-		if (~*word)
-			break;
-		offset /= 64;
-	}
+	word = &bitmap->some[0][offset / 64];
+	before = *word;
+	*word = before | UINT64_C(1) << offset % 64;
+	if (ioasid_unlikely(!before))
+		flip_above(bitmap, bitmap->some, offset / 64, 0);
+	if (ioasid_unlikely(!~*word))
+		flip_above(bitmap, bitmap->full, offset / 64, ~UINT64_C(0));
 	return 0;
 }
 
 static void bitmap_release(struct ioasid_store *store, ioasid_t id)
 {
 	struct bitmap *bitmap = store->impl;
-	uint32_t offset = id - store->first, bit = offset;
-	uint64_t *word, before = ~UINT64_C(0);
+	uint32_t offset = id - store->first;
+	uint64_t *word = &bitmap->some[0][offset / 64];
+	uint64_t before = *word;
 
-	for (unsigned int i = 0; i < bitmap->levels && !~before; i++) {
-		IOASID_STEP();
-		word = &bitmap->full[i][bit / 64];
-		before = *word;
-		*word &= ~(UINT64_C(1) << bit % 64);
-		bit /= 64;
-	}
-	for (unsigned int i = 0; i < bitmap->levels; i++) {
-		IOASID_STEP();
-		word = &bitmap->some[i][offset / 64];
-		*word &= ~(UINT64_C(1) << offset % 64);
-		if (*word)
-			break;
-		offset /= 64;
-	}
+	*word = before & ~(UINT64_C(1) << offset % 64);
+	if (ioasid_unlikely(!~before))
+		flip_above(bitmap, bitmap->full, offset / 64, ~UINT64_C(0));
+	if (ioasid_unlikely(!*word))
+		flip_above(bitmap, bitmap->some, offset / 64, 0);
 }
 
 static bool bit_of(const uint64_t *words, uint32_t offset)
