@@ -290,6 +290,15 @@ static void fork_waits_for_locks(void)
 
 static struct ioasid_guard *held_guard;
 
+/* Handlers of the fork have the lock as well, by the same guard or others. */
+static void use_guarded(void)
+{
+	use_locks();
+	ioasid_guard_lock(held_guard, held_guard->lock);
+	ioasid_guard_unlock(held_guard);
+	use_locks();
+}
+
 static void guard_still_held(void)
 {
 	CHECK(!ioasid_forking());
@@ -305,7 +314,7 @@ static void forks_under_guard(void)
 
 	register_users();
 	register_locks();
-	handlers.child = handlers.parent = handlers.prepare = use_locks;
+	handlers.child = handlers.parent = handlers.prepare = use_guarded;
 	for (unsigned int i = 0; i < 2; i++) {
 		held_guard = &guard;
 		ioasid_guard_lock(&guard, i ? &first : &second);
@@ -369,7 +378,7 @@ static void *brief_holder(void *lock)
 	ioasid_lock(lock);
 	ioasid_store_release(&stage, 1);
 	wait_for(&stage, 2);
-	for (unsigned int i = 0; i < 200; i++)
+	for (unsigned int i = 0; i < 20; i++)
 		sched_yield();
 	ioasid_unlock(lock);
 	wait_for(&stage, 3);
@@ -386,7 +395,7 @@ static void fork_waits_for_hook(void)
 	pthread_t thread[2];
 
 	register_locks();
-	for (unsigned int i = 0; i < 30; i++) {
+	for (unsigned int i = 0; i < 10; i++) {
 		ioasid_store_release(&stage, 0);
 		ioasid_guard_lock(&guard, &first);
 		ioasid_store_relaxed(&inside_hook, 1);
@@ -410,7 +419,7 @@ static void change_slowly(void)
 {
 	ioasid_store_release(&inside_hook, 1);
 	ioasid_store_release(&stage, 1);
-	for (unsigned int i = 0; i < 200; i++)
+	for (unsigned int i = 0; i < 20; i++)
 		sched_yield();
 	ioasid_store_release(&inside_hook, 0);
 }
@@ -426,6 +435,7 @@ static void *fork_once(void *arg)
 {
 	(void)arg;
 	fork_both(no_check);
+	wait_for(&stage, 3);
 	return NULL;
 }
 
@@ -437,7 +447,7 @@ static void fork_waits_for_handlers(void)
 
 	register_users();
 	register_locks();
-	for (unsigned int i = 0; i < 30; i++) {
+	for (unsigned int i = 0; i < 10; i++) {
 		ioasid_store_relaxed(&stage, 0);
 		handlers.prepare = change_slowly;
 		CHECK(!pthread_create(&thread, NULL, fork_once, NULL));
@@ -446,6 +456,7 @@ static void fork_waits_for_handlers(void)
 		ioasid_guard_lock(&guard, &other);
 		fork_both(not_changing);
 		ioasid_guard_unlock(&guard);
+		ioasid_store_release(&stage, 3);
 		CHECK(!pthread_join(thread, NULL));
 		both_free();
 	}
@@ -463,6 +474,8 @@ static void *guard_and_fork(void *arg)
 	if (!fork())
 		_exit(0);
 	ioasid_guard_unlock(&guard);
+	/* Sanitizers want to see it end, and not in the middle of a fork. */
+	wait_for(&stage, 3);
 	return NULL;
 }
 
@@ -482,6 +495,7 @@ static void two_fork_under_guards(void)
 		_exit(0);
 	CHECK(!status_of(child));
 	ioasid_guard_unlock(&guard);
+	ioasid_store_release(&stage, 3);
 	CHECK(!pthread_join(thread, NULL));
 	CHECK(!status_of(-1));
 	both_free();

@@ -84,11 +84,29 @@ bool ioasid_lock_unless_forking(struct ioasid_lock *lock)
 /* The innermost of the thread. */
 static IOASID_TLS struct ioasid_guard *guards;
 
+/* The calling thread's guard that has the lock, or NULL. */
+static struct ioasid_guard *find_guard(const struct ioasid_lock *lock)
+{
+	struct ioasid_guard *guard = guards;
+
+	while (guard && guard->lock != lock)
+		guard = guard->outer;
+	return guard;
+}
+
 void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock)
 {
 	int cancel = ioasid_cancel_disable();
+	struct ioasid_guard *before;
 
 	ioasid_lock(lock);
+	before = find_guard(lock);
+	if (before) {
+		guard->lock = lock;
+		before->again++;
+		return;
+	}
+	guard->again = 0;
 	guard->cancel = cancel;
 	guard->lock = lock;
 	guard->outer = guards;
@@ -97,8 +115,13 @@ void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock)
 
 void ioasid_guard_unlock(struct ioasid_guard *guard)
 {
+	struct ioasid_guard *before = find_guard(guard->lock);
 	int cancel = guard->cancel;
 
+	if (before->again) {
+		before->again--;
+		return;
+	}
 	guards = guard->outer;
 	ioasid_unlock(guard->lock);
 	ioasid_cancel_restore(cancel);
@@ -106,11 +129,7 @@ void ioasid_guard_unlock(struct ioasid_guard *guard)
 
 static bool has_by_guard(const struct ioasid_lock *lock)
 {
-	const struct ioasid_guard *guard = guards;
-
-	while (guard && guard->lock != lock)
-		guard = guard->outer;
-	return guard != NULL;
+	return find_guard(lock) != NULL;
 }
 
 /*

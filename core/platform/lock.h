@@ -126,12 +126,14 @@ bool ioasid_lock_unless_forking(struct ioasid_lock *lock);
 /*
  * A lock held while code of the user's may run: cancellation is off, and fork()
  * in that code knows that this thread has the lock. Given back in the reverse
- * order.
+ * order. It may be part of what the lock protects.
  */
 struct ioasid_guard {
 	struct ioasid_lock *lock;
 	struct ioasid_guard *outer;
 	int cancel;
+	/* times that handlers of such a fork have taken the lock again */
+	unsigned int again;
 };
 
 void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock);
