@@ -25,14 +25,17 @@ static void fork_child(void)
 	ioasid_lock_fork_child(&lock);
 }
 
-/* Without memory for it, create fails as well. */
-static void lock_default(void)
+/*
+ * False: a handler of fork() calls while another thread makes the space. Without
+ * memory for the hook, create fails as well.
+ */
+static bool lock_default(void)
 {
 	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
 						      fork_child };
 
 	ioasid_at_fork(IOASID_FORK_DEFAULT, &hook);
-	ioasid_lock(&lock);
+	return ioasid_lock_unless_forking(&lock);
 }
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
@@ -50,7 +53,8 @@ int ioasid_default_configure(const struct ioasid_space_config *config)
 		trial_config.rcu = NULL;
 		trial_config.flavour = IOASID_RCU_NONE;
 	}
-	lock_default();
+	if (!lock_default())
+		return -EDEADLK;
 	if (!ioasid_load_relaxed(&ioasid_default)) {
 		ret = ioasid_space_create(&trial_config, &trial);
 		if (!ret) {
@@ -68,7 +72,8 @@ struct ioasid_space *ioasid_default_space(void)
 
 	if (ioasid_likely(space != NULL))
 		return space;
-	lock_default();
+	if (!lock_default())
+		return NULL;
 	space = ioasid_load_relaxed(&ioasid_default);
 	if (!space && !ioasid_space_create(&chosen, &space))
 		ioasid_store_release(&ioasid_default, space);

@@ -71,7 +71,8 @@ extern ioasid_atomic_ptr ioasid_default;
  * @config: as for ioasid_space_create(); copied, what it points to is kept
  *
  * Context: takes a lock; before the first use of the default space.
- * Return: 0; -EBUSY it exists; -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM as for
+ * Return: 0; -EBUSY it exists; -EDEADLK called by a handler of fork() while
+ * another thread makes it; -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM as for
  * ioasid_space_create(), with the configuration left as it was.
  * Ownership: @config stays the caller's, what it points to must last.
  * Complexity: of a create and a destroy of such a space.
@@ -82,7 +83,8 @@ int ioasid_default_configure(const struct ioasid_space_config *config);
  * ioasid_default_space - the default space, made if need be
  *
  * Context: takes a lock on first use; may be called in a read section.
- * Return: the space, the library's; NULL if it could not be made.
+ * Return: the space, the library's; NULL if it could not be made, or a handler
+ * of fork() calls while another thread makes it.
  * Complexity: constant.
  */
 struct ioasid_space *ioasid_default_space(void);
