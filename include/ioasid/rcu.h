@@ -537,8 +537,8 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  * there, with no lock held but the one that keeps them in order: two
  * domains whose callbacks wait for each other wait for ever. They run only where
  * nothing of the library is around them: not in a read section of @rcu or of
- * any domain of epoch, nor in a getter, walk, codec or allocator that the library
- * is calling; and no defer runs them in a callback. A call made there leaves
+ * any domain of epoch, nor in a getter, walk or allocator that the library is
+ * calling; and no defer runs them in a callback. A call made there leaves
  * them to the next outside. So what @func may do does not depend on who defers,
  * but for locks of the program's: who takes one in @func and holds it around
  * calls that may run callbacks needs a reclaimer. With qsbr @func may look IDs up
