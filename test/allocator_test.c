@@ -1397,6 +1397,75 @@ static void free_by_other_names(struct fixture *fixture)
 	assert_int_equal(deferred.called, 1);
 }
 
+static void expect_nothing_deferred(struct host *host, ioasid_t id)
+{
+	if (id == INVALID_IOASID)
+		return;
+	assert_int_equal(found(host->fixture, id), 0);
+	assert_int_equal(ioasid_rcu_pending(host->fixture->rcu), 0);
+}
+
+/* What may free the object waits until the ID is found no more. */
+static void deferred_once_handed_back(struct fixture *fixture)
+{
+	struct deferred deferred = { .called = 0 };
+	struct host host;
+
+	host_init(&host, fixture, 0, 99);
+	assert_int_equal(enlist_host(&host), 0);
+	assert_int_equal(give(fixture), 0);
+	host.inside = expect_nothing_deferred;
+	ioasid_rcu_read_lock(fixture->rcu);
+	assert_int_equal(ioasid_space_free_deferred(fixture->space, 0,
+						    &deferred.head,
+						    on_deferred),
+			 0);
+	assert_int_equal(host.backs, 1);
+	assert_int_equal(ioasid_rcu_pending(fixture->rcu), 1);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(deferred.called, 1);
+}
+
+static ioasid_t told_spid;
+
+static void keep_spid(struct ioasid_notifier *notifier,
+		      const struct ioasid_notice *notice)
+{
+	(void)notifier;
+	told_spid = notice->spid;
+}
+
+/* An ID that was named and is not any more still came from somewhere. */
+static void name_taken_away(struct fixture *fixture)
+{
+	struct ioasid_notifier notifier = { .notify = keep_spid };
+	DECLARE_IOASID_SET(set);
+	struct host host;
+	ioasid_t id;
+
+	host_init(&host, fixture, 0, 99);
+	assert_int_equal(enlist_host(&host), 0);
+	assert_int_equal(try_give(fixture, &set, 0, 99, fixture, &id), 0);
+	assert_int_equal(ioasid_spid_attach(fixture->space, id, 7), 0);
+	assert_int_equal(ioasid_spid_detach(fixture->space, id), 0);
+	check_valid(fixture);
+	assert_int_equal(ioasid_space_register_notifier(fixture->space, NULL,
+							&notifier),
+			 0);
+	told_spid = 0;
+	assert_int_equal(ioasid_space_notify(fixture->space, id,
+					     IOASID_EVENT_BIND, NULL),
+			 0);
+	assert_int_equal(told_spid, INVALID_IOASID);
+	assert_int_equal(
+		ioasid_space_unregister_notifier(fixture->space, &notifier), 0);
+	take(fixture, id);
+	assert_int_equal(host.backs, 1);
+	assert_int_equal(delist_host(&host, IOASID_UNREGISTER_IDLE), 0);
+	assert_int_equal(ioasid_set_destroy(fixture->space, &set), 0);
+}
+
 static void destroy_hands_back(struct fixture *fixture)
 {
 	struct host kept, a, b;
@@ -2150,6 +2219,8 @@ int main(void)
 		CASE(frees_in_callbacks, PER_STORE),
 		CASE(last_reference_in_free_callback, PER_STORE),
 		CASE(free_by_other_names, PER_STORE),
+		CASE(deferred_once_handed_back, PER_STORE),
+		CASE(name_taken_away, PER_STORE),
 		CASE(destroy_hands_back, PER_STORE | NO_SPACE),
 		CASE(calls_in_destroy, PER_STORE | NO_SPACE),
 		CASE(no_limit_without_readers, PER_STORE | NO_SPACE),

@@ -578,6 +578,90 @@ static void every_index_in_use(struct fixture *fixture)
 	free(set);
 }
 
+/* Each index of sets that are gone is used again before a new one is. */
+static void indexes_come_again(struct fixture *fixture)
+{
+	struct ioasid_set *set[5];
+	uint32_t seen = 0;
+
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(set); i++)
+			set[i] = make(fixture, NULL, NULL, 0, 0);
+		for (unsigned int i = 0; i < ARRAY_SIZE(set); i++)
+			seen |= 1u << ioasid_set_index(fixture->space, set[i]);
+		assert_int_equal(seen, 0x3e);
+		for (unsigned int i = 0; i < ARRAY_SIZE(set); i++)
+			assert_int_equal(
+				ioasid_set_destroy(fixture->space, set[i]), 0);
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	}
+}
+
+/* Memory of a space; for the next of it somebody else binds the set. */
+struct rival {
+	struct ioasid_memory memory;
+	struct fixture *fixture;
+	struct ioasid_set *set;
+	struct actor actor;
+	bool armed;
+};
+
+static void bind_first(void *arg)
+{
+	struct rival *rival = arg;
+
+	CHECK(!ioasid_set_bind(rival->fixture->space, rival->set, NULL));
+}
+
+static void *rival_alloc(void *context, size_t size)
+{
+	struct rival *rival = context;
+
+	if (rival->armed)
+		actor_do(&rival->actor, bind_first, rival);
+	rival->armed = false;
+	return rival->memory.alloc(rival->memory.context, size);
+}
+
+static void rival_free(void *context, void *memory, size_t size)
+{
+	struct rival *rival = context;
+
+	rival->memory.free(rival->memory.context, memory, size);
+}
+
+/* A set that is bound elsewhere meanwhile costs its space no index. */
+static void bound_meanwhile(struct fixture *fixture)
+{
+	static DECLARE_IOASID_SET(set);
+	struct rival rival = {
+		.memory = test_memory_hooks(&fixture->memory, false),
+		.fixture = fixture,
+		.set = &set,
+	};
+	struct ioasid_space_config config;
+	struct ioasid_space *space;
+	struct ioasid_set *own;
+
+	fixture_space_config(fixture, &config, 0, 9);
+	config.memory = (struct ioasid_memory){ .alloc = rival_alloc,
+						.free = rival_free,
+						.context = &rival };
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	actor_begin(&rival.actor);
+	for (unsigned int i = 0; i < 3; i++) {
+		rival.armed = true;
+		assert_int_equal(ioasid_set_bind(space, &set, NULL), -EXDEV);
+		assert_false(rival.armed);
+		assert_int_equal(ioasid_set_destroy(fixture->space, &set), 0);
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	}
+	assert_int_equal(ioasid_set_create(space, NULL, &own), 0);
+	assert_int_equal(ioasid_set_index(space, own), 1);
+	actor_end(&rival.actor);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
 /* As many tokens as make many of them share a place. */
 static void tokens(struct fixture *fixture)
 {
@@ -1240,6 +1324,8 @@ int main(void)
 		CASE(destroyed_set_is_counted, PER_STORE),
 		CASE(destroyed_set_lasts, PER_STORE | PER_FLAVOUR),
 		CASE(every_index_in_use, PER_FLAVOUR),
+		CASE(indexes_come_again, PER_STORE),
+		CASE(bound_meanwhile, PER_STORE),
 		CASE(tokens, PER_FLAVOUR),
 		CASE(set_of, PER_STORE | PER_FLAVOUR),
 		CASE(for_each, PER_FLAVOUR),

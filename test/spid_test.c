@@ -2,7 +2,10 @@
 /* SPIDs: names of IDs in their sets. */
 #include "test/counts.h"
 
+#include <ioasid/notifier.h>
 #include <ioasid/set.h>
+
+#include "core/space/base.h"
 
 static void *pointer(uintptr_t n)
 {
@@ -106,6 +109,44 @@ static void attach(struct fixture *fixture)
 		expect(fixture, a, spids[n], INVALID_IOASID);
 		expect(fixture, b, spids[n], 100 + n);
 	}
+}
+
+static ioasid_t told_spid;
+
+static void told(struct ioasid_notifier *notifier,
+		 const struct ioasid_notice *notice)
+{
+	(void)notifier;
+	told_spid = notice->spid;
+}
+
+/* What was taken away is not told, and has left nothing behind. */
+static void detached(struct fixture *fixture)
+{
+	struct space *space = ioasid_to_space(fixture->space);
+	struct ioasid_notifier notifier = { .notify = told };
+	struct ioasid_set *a = make(fixture);
+
+	assert_int_equal(ioasid_space_register_notifier(fixture->space, NULL,
+							&notifier),
+			 0);
+	give(fixture, a, 1);
+	assert_int_equal(told_spid, INVALID_IOASID);
+	assert_int_equal(ioasid_spid_attach(fixture->space, 1, 9), 0);
+	assert_int_equal(space->extras.count, 1);
+	assert_int_equal(ioasid_space_notify(fixture->space, 1,
+					     IOASID_EVENT_BIND, NULL),
+			 0);
+	assert_int_equal(told_spid, 9);
+	assert_int_equal(ioasid_spid_detach(fixture->space, 1), 0);
+	assert_int_equal(space->extras.count, 0);
+	assert_int_equal(ioasid_space_notify(fixture->space, 1,
+					     IOASID_EVENT_UNBIND, NULL),
+			 0);
+	assert_int_equal(told_spid, INVALID_IOASID);
+	assert_int_equal(ioasid_space_free(fixture->space, 1), 0);
+	assert_int_equal(
+		ioasid_space_unregister_notifier(fixture->space, &notifier), 0);
 }
 
 static void attach_refuses(struct fixture *fixture)
@@ -566,6 +607,7 @@ int main(void)
 {
 	static const struct test_case cases[] = {
 		CASE(attach, PER_STORE),
+		CASE(detached, PER_STORE),
 		CASE(attach_refuses, PER_STORE),
 		CASE(ends_with_the_life, PER_STORE | PER_FLAVOUR),
 		CASE(getters, PER_STORE | PER_FLAVOUR),
