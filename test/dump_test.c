@@ -277,6 +277,50 @@ static void closed(struct fixture *fixture)
 	assert_int_equal(ioasid_space_free(fixture->space, 6), 0);
 }
 
+struct leaving {
+	struct ioasid_space *space;
+	struct ioasid_notifier notifier[4];
+	unsigned int lines;
+};
+
+/* With the line of the first the two after it go. */
+static void on_notifier(const char *line, void *arg)
+{
+	struct leaving *leaving = arg;
+
+	if (!strstr(line, " notifier "))
+		return;
+	/* Each of those that stay, in the order in which they are told. */
+	assert_true(
+		has_word(line, leaving->lines ? "priority -7" : "priority 0"));
+	if (leaving->lines++)
+		return;
+	for (unsigned int i = 1; i < 3; i++)
+		assert_int_equal(ioasid_space_unregister_notifier(
+					 leaving->space, &leaving->notifier[i]),
+				 0);
+}
+
+static void notifiers_leave(struct fixture *fixture)
+{
+	struct leaving leaving = { .space = fixture->space };
+
+	leaving.notifier[3].priority = -7;
+	for (unsigned int i = 0; i < 4; i++) {
+		leaving.notifier[i].notify = told;
+		assert_int_equal(
+			ioasid_space_register_notifier(fixture->space, NULL,
+						       &leaving.notifier[i]),
+			0);
+	}
+	ioasid_space_dump(fixture->space, on_notifier, &leaving);
+	assert_int_equal(leaving.lines, 2);
+	for (unsigned int i = 0; i < 4; i += 3)
+		assert_int_equal(ioasid_space_unregister_notifier(
+					 fixture->space, &leaving.notifier[i]),
+				 0);
+}
+
 /* collect() looks at each character. */
 static void names_are_harmless(struct fixture *fixture)
 {
@@ -492,6 +536,7 @@ int main(void)
 		CASE(names_everything, PER_STORE),
 		CASE(allocators, PER_STORE | PER_FLAVOUR),
 		CASE(closed, PER_STORE),
+		CASE(notifiers_leave, PER_STORE),
 		CASE(names_are_harmless, PER_STORE),
 		CASE(calls_from_inside, PER_STORE | PER_FLAVOUR),
 		CASE(without_memory, PER_STORE),

@@ -1110,6 +1110,7 @@ static void stop(struct ioasid_notifier *notifier,
 {
 	struct stopped *stopped = (struct stopped *)(void *)notifier;
 
+	CHECK(notice->event != IOASID_EVENT_FREE || !notice->arg);
 	if (notice->event != IOASID_EVENT_BIND)
 		return;
 	ioasid_store_release(&stopped->gate.reached, 1);
@@ -1120,7 +1121,7 @@ static void bind(void *arg)
 {
 	struct stopped *stopped = arg;
 
-	CHECK(!ioasid_space_notify(stopped->space, 3, IOASID_EVENT_BIND, NULL));
+	CHECK(!ioasid_space_notify(stopped->space, 3, IOASID_EVENT_BIND, arg));
 }
 
 /* Nor one of an ID that is freed while a thread tells of it. */
