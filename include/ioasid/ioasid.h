@@ -163,7 +163,8 @@ int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops);
  *
  * Context: waits for a grace period if @ioasid is live.
  * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
- * section; -ENOMEM the default space could not be made.
+ * section; -EIO as for ioasid_space_set_data(); -ENOMEM the default space could
+ * not be made.
  * Ownership: @data and the pointer before stay the caller's.
  * Complexity: as a lookup, and a grace period.
  */

@@ -195,7 +195,8 @@ int ioasid_space_create(const struct ioasid_space_config *config,
  * Context: waits for a grace period; no other call on @space may run or
  * follow.
  * Return: 0; -EDEADLK inside a read section or callback of its domain, or a
- * callback of an allocator or notifier of @space; nothing has changed.
+ * callback of an allocator or notifier of @space; -EIO, -EDEADLK of
+ * ioasid_rcu_barrier(). On error nothing has changed.
  * Complexity: linear in the memory held.
  */
 int ioasid_space_destroy(struct ioasid_space *space);
@@ -490,8 +491,9 @@ int ioasid_space_exchange_data(struct ioasid_space *space, ioasid_t id,
  * After 0 no reader holds the pointer before, which may be freed.
  *
  * Context: takes the space's lock; waits for a grace period if @id is live.
- * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read
- * section. On error nothing has changed.
+ * Return: 0; -ENOENT not live, without waiting; -EDEADLK inside a read section:
+ * nothing has changed; -EIO, -EDEADLK of ioasid_rcu_synchronize(): @data is in
+ * place, but readers may hold the pointer before for as long as they like.
  * Ownership: @data and the pointer before stay the caller's.
  * Complexity: as a lookup, and a grace period.
  */
