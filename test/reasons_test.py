@@ -9,6 +9,7 @@ import sys
 # Where reasons are given, and the test that brings each of them about.
 CHECKED = {
     "core/space/check.c": "test/validate_test.c",
+    "core/store/*.c": "test/store_damage_test.c",
 }
 
 LITERAL = r'"((?:[^"\\]|\\.)*)"'

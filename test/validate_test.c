@@ -2,7 +2,7 @@
 /*
  * Every reason that ioasid_space_validate() can give, and each way to come by
  * it: one thing in a good space is damaged, that is the reason, and the space is
- * good again without it. Those of the stores are in store_test.c.
+ * good again without it. Those of the stores are in store_damage_test.c.
  */
 #include "test/fixture.h"
 
