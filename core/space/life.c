@@ -52,11 +52,13 @@ static void end_handed_back(struct space *space, struct extra *extra)
 
 void ioasid_hand_back(struct space *space)
 {
+	struct source *source;
 	struct extra *extra;
 
 	while ((extra = ioasid_source_hand_back(space))) {
+		source = extra->source;
 		end_handed_back(space, extra);
-		ioasid_source_handed_back(space);
+		ioasid_source_handed_back(space, source);
 	}
 }
 

@@ -196,18 +196,13 @@ struct extra *ioasid_source_hand_back(struct space *space)
 	return extra;
 }
 
-void ioasid_source_handed_back(struct space *space)
+void ioasid_source_handed_back(struct space *space, struct source *source)
 {
-	struct source **link = &space->sources.kept, *source;
-	struct ioasid_allocator_ops *ops;
+	struct ioasid_allocator_ops *ops = source->kept;
 
-	while (*link && (*link)->ids)
-		link = &(*link)->next;
-	source = *link;
-	if (!source)
+	if (!ops || source->ids)
 		return;
-	*link = source->next;
-	ops = source->kept;
+	*find_kept(space, ops) = source->next;
 	source->kept = NULL;
 	source_free(space, source);
 	if (ops->release)

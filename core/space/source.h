@@ -63,7 +63,7 @@ void ioasid_source_queue(struct space *space, struct extra *extra);
  * it was.
  */
 struct extra *ioasid_source_hand_back(struct space *space);
-void ioasid_source_handed_back(struct space *space);
+void ioasid_source_handed_back(struct space *space, struct source *source);
 
 /* @allocator gave the ID; and back. */
 void ioasid_source_adopt(struct space *space, struct extra *extra,
