@@ -276,8 +276,6 @@ bool ioasid_event_tell(struct space *space, struct delivery *own,
 			continue;
 		}
 		own->first = event->next;
-		if (!own->first)
-			own->tail = &own->first;
 		free = event->event == IOASID_EVENT_FREE;
 		*freed = event->id;
 		*deferred = event->deferred;
