@@ -275,26 +275,44 @@ static void run_alloc(struct side *side, const struct step *step,
 	struct model *model = &side->model;
 	ioasid_t min = step->id, max = step->max, id = INVALID_IOASID;
 	void *data = DATA(step->number);
+	struct ioasid_set *set;
 	const char *wrong;
 
 	if (step->answers) {
 		side->actors.answer = step->answer;
 		side->actors.refusals = step->refusals;
 	}
-	result->ret = ioasid_space_alloc(side->space, set_of(side, step->set),
-					 min, max, data, &id);
+	set = set_of(side, step->set);
+	if (step->op == STEP_ALLOC_CYCLIC)
+		result->ret = ioasid_space_alloc_cyclic(side->space, set, min,
+							max, data,
+							&side->actors.cursor,
+							&id);
+	else if (step->op == STEP_RESERVE_ID)
+		result->ret = ioasid_space_reserve_id(side->space, set, min,
+						      max, &id);
+	else
+		result->ret = ioasid_space_alloc(side->space, set, min, max,
+						 data, &id);
 	result->id = id;
 	if (result->ret == -ENOMEM && side->memory.failed) {
 		model_alloc_nomem(model);
 		return;
 	}
-	wrong = model_alloc(model, set_of(side, step->set), min, max, data,
-			    result->ret, id);
+	if (step->op == STEP_ALLOC_CYCLIC)
+		wrong = model_alloc_cyclic(model, set, min, max, data,
+					   &side->cursor, result->ret, id);
+	else if (step->op == STEP_RESERVE_ID)
+		wrong = model_reserve_id(model, set, min, max, result->ret, id);
+	else
+		wrong = model_alloc(model, set, min, max, data, result->ret,
+				    id);
 	if (wrong) {
 		lowest(model, step, result);
 		mismatch(side, wrong);
 	}
-	EXPECT(!result->ret || id == INVALID_IOASID,
+	EXPECT(side->cursor == side->actors.cursor, "alloc_cyclic: cursor");
+	EXPECT(result->ret >= 0 || id == INVALID_IOASID,
 	       "alloc wrote an ID and failed");
 }
 
@@ -325,6 +343,44 @@ static void run_deferred(struct side *side, const struct step *step,
 	    !harness.depth)
 		EXPECT(side->deferred.called == side->deferred.added,
 		       "none: callback not at once");
+}
+
+/* Of reserved IDs, and those that answer with a pointer. */
+static void run_id(struct side *side, const struct step *step,
+		   struct step_result *result)
+{
+	struct ioasid_set *set = set_of(side, step->set);
+	void *unwritten = &harness, *data = unwritten, *expected = unwritten;
+	ioasid_t id = INVALID_IOASID, expected_id = INVALID_IOASID;
+	int ret;
+
+	switch (step->op) {
+	case STEP_PUBLISH_ID:
+		result->ret = ioasid_space_publish_id(side->space, step->id,
+						      DATA(step->number));
+		ret = model_publish_id(&side->model, step->id,
+				       DATA(step->number));
+		break;
+	case STEP_RELEASE_ID:
+		result->ret = ioasid_space_release_id(side->space, step->id);
+		ret = model_release_id(&side->model, step->id);
+		break;
+	case STEP_NEXT:
+		result->ret = ioasid_space_next(side->space, set, step->id,
+						step->max, &id, &data);
+		ret = model_next_id(&side->model, set, step->id, step->max,
+				    &expected_id, &expected);
+		break;
+	default:
+		result->ret =
+			ioasid_space_remove(side->space, set, step->id, &data);
+		ret = model_remove_id(&side->model, set, step->id, &expected);
+		break;
+	}
+	result->id = id;
+	result->value = data == unwritten ? 0 : (uintptr_t)data;
+	EXPECT(data == expected && id == expected_id, "another ID or pointer");
+	expect(side, result, ret, "publish, release, next or remove");
 }
 
 static bool (*getter_of(enum step_getter getter))(void *data)
@@ -883,7 +939,9 @@ static struct ioasid_space_config other_config(const struct side *side,
 static bool is_hosted(const struct model *model)
 {
 	for (size_t i = 0; i < model->count; i++)
-		if (model->entry[i].ops)
+		/* Reserved ones are not in snapshots. */
+		if (model->entry[i].ops &&
+		    model->entry[i].state != MODEL_RESERVED)
 			return true;
 	return false;
 }
@@ -1037,7 +1095,15 @@ static void run_step(struct side *side, const struct step *step,
 		run_dump(side);
 		break;
 	case STEP_ALLOC:
+	case STEP_ALLOC_CYCLIC:
+	case STEP_RESERVE_ID:
 		run_alloc(side, step, result);
+		break;
+	case STEP_PUBLISH_ID:
+	case STEP_RELEASE_ID:
+	case STEP_NEXT:
+	case STEP_REMOVE:
+		run_id(side, step, result);
 		break;
 	case STEP_FREE:
 		result->ret = ioasid_space_free(side->space, step->id);
@@ -1325,6 +1391,12 @@ enum later {
 	LATER_NOTIFY,
 	LATER_SNAPSHOT,
 	LATER_DUMP,
+	LATER_ALLOC_CYCLIC,
+	LATER_RESERVE_ID,
+	/* or release */
+	LATER_PUBLISH_ID,
+	LATER_NEXT,
+	LATER_REMOVE,
 	LATERS,
 };
 
@@ -1627,6 +1699,11 @@ static enum step_op later_op(enum later later)
 		[LATER_NOTIFY] = STEP_NOTIFY,
 		[LATER_SNAPSHOT] = STEP_SNAPSHOT,
 		[LATER_DUMP] = STEP_DUMP,
+		[LATER_ALLOC_CYCLIC] = STEP_ALLOC_CYCLIC,
+		[LATER_RESERVE_ID] = STEP_RESERVE_ID,
+		[LATER_PUBLISH_ID] = STEP_PUBLISH_ID,
+		[LATER_NEXT] = STEP_NEXT,
+		[LATER_REMOVE] = STEP_REMOVE,
 	};
 
 	return ops[later];
@@ -1685,6 +1762,8 @@ static bool decode_later_step(struct input *input, enum later later,
 {
 	switch (later) {
 	case LATER_ALLOC:
+	case LATER_ALLOC_CYCLIC:
+	case LATER_RESERVE_ID:
 		step->set = later_set(input);
 		range(input, &step->id, &step->max);
 		step->number = some_data(input);
@@ -1770,6 +1849,20 @@ static bool decode_later_step(struct input *input, enum later later,
 		unlock_all(input);
 		return true;
 	case LATER_DUMP:
+		return true;
+	case LATER_PUBLISH_ID:
+		if (take(input) % 2)
+			step->op = STEP_RELEASE_ID;
+		step->number = some_data(input);
+		step->id = existing_id(input);
+		return true;
+	case LATER_NEXT:
+		step->set = take(input) % 2 ? later_set(input) : SET_NONE;
+		range(input, &step->id, &step->max);
+		return true;
+	case LATER_REMOVE:
+		step->set = take(input) % 2 ? later_set(input) : SET_NONE;
+		step->id = existing_id(input);
 		return true;
 	default:
 		step->id = existing_id(input);
@@ -2019,6 +2112,7 @@ static void make_side(struct side *side)
 	model_configure(&side->model, &policy);
 	side->model.foreign = &foreign;
 	sequence_set_up(&side->actors, side->space);
+	side->cursor = 0;
 	side->actors.begin = on_begin;
 	side->actors.end = on_end;
 	side->actors.context = &side->model;
@@ -2161,6 +2255,8 @@ static void drain(struct input *input)
 			step.id = model->entry[at].id;
 			step.op = model->entry[at].state == MODEL_LIVE ?
 					  STEP_FREE :
+				  model->entry[at].state == MODEL_RESERVED ?
+					  STEP_RELEASE_ID :
 					  STEP_PUT_MANY;
 			step.number = model->entry[at].refs;
 			run_side(side, &step);

@@ -91,6 +91,12 @@ enum step_op {
 	STEP_NOTIFY,
 	STEP_SNAPSHOT,
 	STEP_DUMP,
+	STEP_ALLOC_CYCLIC,
+	STEP_RESERVE_ID,
+	STEP_PUBLISH_ID,
+	STEP_RELEASE_ID,
+	STEP_NEXT,
+	STEP_REMOVE,
 	STEPS,
 };
 
@@ -171,6 +177,8 @@ struct side {
 	int create_ret;
 	struct ioasid_set *set;
 	struct model model;
+	/* as that of the actors is to be */
+	ioasid_t cursor;
 	struct sequence_actors actors;
 	struct sequence_deferred deferred;
 	/* bytes of the hooks that are not in the statistics */

@@ -105,6 +105,55 @@ static bool print_space_step(FILE *file, const struct step *step,
 			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
 				result->id);
 		return true;
+	case STEP_ALLOC_CYCLIC:
+	case STEP_RESERVE_ID:
+		if (step->answers)
+			fprintf(file,
+				"\tactors.answer = %" PRIu32
+				"u, actors.refusals = %" PRIu32 ";\n",
+				step->answer, step->refusals);
+		if (step->op == STEP_RESERVE_ID)
+			print_call(file, result,
+				   "ioasid_space_reserve_id(space, %s, %" PRIu32
+				   "u, %" PRIu32 "u, &id)",
+				   set, id, step->max);
+		else
+			print_call(file, result,
+				   "ioasid_space_alloc_cyclic(space, %s, "
+				   "%" PRIu32 "u, %" PRIu32 "u, DATA(%" PRIu32
+				   "u), &actors.cursor, &id)",
+				   set, id, step->max, step->number);
+		if (result->done && result->ret >= 0)
+			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
+				result->id);
+		return true;
+	case STEP_PUBLISH_ID:
+		print_call(file, result,
+			   "ioasid_space_publish_id(space, %" PRIu32
+			   "u, DATA(%" PRIu32 "u))",
+			   id, step->number);
+		return true;
+	case STEP_RELEASE_ID:
+		print_call(file, result,
+			   "ioasid_space_release_id(space, %" PRIu32 "u)", id);
+		return true;
+	case STEP_NEXT:
+		print_call(file, result,
+			   "ioasid_space_next(space, %s, %" PRIu32 "u, %" PRIu32
+			   "u, &id, &data)",
+			   set, id, step->max);
+		if (result->done && !result->ret)
+			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
+				result->id);
+		check_data(file, result);
+		return true;
+	case STEP_REMOVE:
+		print_call(file, result,
+			   "ioasid_space_remove(space, %s, %" PRIu32
+			   "u, &data)",
+			   set, id);
+		check_data(file, result);
+		return true;
 	case STEP_FREE:
 		print_call(file, result,
 			   "ioasid_space_free(space, %" PRIu32 "u)", id);

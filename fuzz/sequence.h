@@ -341,6 +341,8 @@ struct sequence_actors {
 	struct ioasid_space *space;
 	struct ioasid_set *made[SEQUENCE_MADE];
 	ioasid_handle_t handle[SEQUENCE_HANDLES];
+	/* of alloc_cyclic */
+	ioasid_t cursor;
 	struct sequence_allocator allocator[SEQUENCE_ALLOCATORS];
 	/* what the next callbacks answer, after so many refusals */
 	ioasid_t answer;
