@@ -15,7 +15,7 @@ enum where { SECTION, GETTER, ALLOCATOR, NOTIFIER, PLACES };
 #define NO 1
 
 /* Functions below. */
-#define TRIED 59
+#define TRIED 66
 
 struct place {
 	struct ioasid_allocator_ops allocator;
@@ -155,6 +155,7 @@ static void try_lookups(struct place *place)
 static void try_space(struct place *place)
 {
 	struct ioasid_space *space = place->space;
+	ioasid_t id;
 	struct ioasid_stats stats;
 	const char *reason;
 
@@ -177,6 +178,8 @@ static void try_space(struct place *place)
 	TRY(ioasid_space_for_each, YES, YES, YES, YES,
 	    ioasid_space_for_each(space, NULL, 0, INVALID_IOASID, no_visit,
 				  NULL));
+	TRY(ioasid_space_next, YES, YES, YES, YES,
+	    ioasid_space_next(space, NULL, 0, INVALID_IOASID, &id, NULL));
 	TRY(ioasid_space_dump, YES, YES, YES, YES,
 	    (ioasid_space_dump(space, no_line, NULL), 0));
 	TRY(ioasid_space_destroy, -EDEADLK, -EDEADLK, -EDEADLK, -EDEADLK,
@@ -221,10 +224,23 @@ static void try_lives(struct place *place)
 {
 	struct ioasid_space *space = place->space;
 	ioasid_handle_t handle = 0;
-	ioasid_t id;
+	ioasid_t id, cursor = 0;
+	void *data;
 
 	TRY(ioasid_space_alloc, YES, YES, -EDEADLK, YES,
 	    ioasid_space_alloc(space, NULL, 30, 40, NULL, &id));
+	TRY(ioasid_space_alloc_cyclic, YES, YES, -EDEADLK, YES,
+	    ioasid_space_alloc_cyclic(space, NULL, 30, 40, NULL, &cursor, &id));
+	TRY(ioasid_space_reserve_id, YES, YES, -EDEADLK, YES,
+	    ioasid_space_reserve_id(space, NULL, 30, 40, &id));
+	TRY(ioasid_space_publish_id, YES, YES, YES, YES,
+	    ioasid_space_publish_id(space, 10, NULL));
+	TRY(ioasid_space_release_id, YES, YES, YES, YES,
+	    ioasid_space_release_id(space, 11));
+	TRY(ioasid_space_remove, YES, YES, YES, YES,
+	    ioasid_space_remove(space, NULL, 12, &data));
+	TRY(ioasid_space_free_all, YES, YES, YES, YES,
+	    ioasid_space_free_all(place->empty, NULL));
 	TRY(ioasid_space_free, YES, YES, YES, YES, ioasid_space_free(space, 7));
 	CHECK(!ioasid_space_handle(space, NULL, 8, &handle));
 	TRY(ioasid_space_free_handle, YES, YES, YES, YES,
@@ -353,7 +369,7 @@ static void on_notice(struct ioasid_notifier *notifier,
 					 offsetof(struct place, notifier)));
 }
 
-/* IDs 5 to 9 of a set, the first with an SPID. */
+/* IDs 5 to 9 of a set, the first with an SPID; 10 and 11 reserved; 12. */
 static void place_begin(struct fixture *fixture, struct place *place,
 			enum where where)
 {
@@ -384,6 +400,12 @@ static void place_begin(struct fixture *fixture, struct place *place,
 		assert_int_equal(ioasid_space_alloc(place->space, place->set, i,
 						    i, place, &id),
 				 0);
+	for (unsigned int i = 10; i <= 11; i++)
+		assert_int_equal(ioasid_space_reserve_id(place->space, NULL, i,
+							 i, &id),
+				 0);
+	assert_int_equal(
+		ioasid_space_alloc(place->space, NULL, 12, 12, NULL, &id), 0);
 	assert_int_equal(ioasid_spid_attach(place->space, 5, 50), 0);
 	place->armed = true;
 }

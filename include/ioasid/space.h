@@ -266,7 +266,8 @@ int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
  *
  * Context: as ioasid_space_alloc().
  * Return: 0; 1 the search went around: the ID is below the *@next asked for; as
- * for ioasid_space_alloc(). On error nothing has changed.
+ * for ioasid_space_alloc(); -EDEADLK called from an allocator's callback. On error
+ * nothing has changed.
  * Ownership: @data and @next stay the caller's.
  * Complexity: as for ioasid_space_alloc().
  */
@@ -290,7 +291,8 @@ int ioasid_space_alloc_cyclic(struct ioasid_space *space,
  *
  * Context: takes the space's lock; may be called in a read section. With an
  * allocator registered, waits for its calls on other threads and makes one.
- * Return: as for ioasid_space_alloc().
+ * Return: as for ioasid_space_alloc(); -EDEADLK called from an allocator's
+ * callback.
  * Ownership: the ID is the caller's, to publish or to release.
  * Complexity: as for ioasid_space_alloc().
  */
@@ -307,8 +309,8 @@ int ioasid_space_reserve_id(struct ioasid_space *space, struct ioasid_set *set,
  *
  * Context: takes the space's lock; calls notifiers; may be called in a read
  * section.
- * Return: 0; -ENOENT not reserved; -ENOMEM a notifier is to be told and has to
- * wait its turn: the ID is still reserved.
+ * Return: 0; -ENOENT not reserved; -ENOMEM what is to be told has to wait its
+ * turn: the ID is still reserved.
  * Ownership: @data stays the caller's.
  * Complexity: as a lookup; with notifiers as for ioasid_space_notify().
  */
