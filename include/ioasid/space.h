@@ -147,7 +147,7 @@ struct ioasid_space_config {
  * @allocs:       IDs handed out so far
  * @frees:        IDs freed so far, by free or the last put
  * @alloc_failed: calls of alloc that gave no ID
- * @free_unknown: calls of free for an ID that was not live
+ * @free_unknown: calls of free and remove that ended no ID
  * @memory:       bytes held about now, structures given back included until
  *                their grace period has passed and reserved ranges whole; not
  *                those of an RCU domain
