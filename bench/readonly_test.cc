@@ -534,8 +534,7 @@ private:
 	void protect()
 	{
 		wait_for_others_to_sleep();
-		if (flavour_.writable == OTHERS ||
-		    plant_ == Plant::UNREGISTERED) {
+		if (flavour_.writable == OTHERS) {
 			shared_.protect();
 			return;
 		}
@@ -614,11 +613,12 @@ int main()
 			if (flavour.writable != OTHERS)
 				expect(store, flavour, Plant::GETTER,
 				       "planted counter", WROTE_ELSEWHERE);
-			/* Is counted in the domain. */
+			/* Is counted for the process. */
 			if (flavour.flavour == IOASID_RCU_EPOCH &&
 			    flavour.allocated)
 				expect(store, flavour, Plant::UNREGISTERED,
-				       "planted lack of memory", WROTE_SHARED);
+				       "planted lack of memory",
+				       WROTE_ELSEWHERE);
 		}
 		expect(store, COUNTS, Plant::NONE, "planted count of readers",
 		       WROTE_SHARED);

@@ -154,9 +154,10 @@ class Smoke(unittest.TestCase):
             ("hash", "scattered", 20000)})
         for key, kept in stages.items():
             self.assertEqual(tuple(kept), figures.STAGES)
-            # Of what 20,000 IDs need at least, nearly all comes back.
+            # Of what 20,000 IDs need at least, nearly all comes back; malloc
+            # keeps 128 KiB for itself, and what lies between blocks in use.
             self.assertGreater(kept["full"][1] - kept["empty"][1], 300000, key)
-            self.assertLess(kept["trimmed"][1] - kept["empty"][1], 65536, key)
+            self.assertLess(kept["trimmed"][1] - kept["empty"][1], 229376, key)
             if key[0] != "bitmap":
                 self.assertLess(kept["freed"][0], 16384, key)
 

@@ -320,10 +320,14 @@ struct hash_worn : store<hash_worn, IOASID_STORE_HASH> {
 		look_worn();
 	}
 
+	// Not by a lookup, which would register: this is none of the threads.
 	void after()
 	{
-		RL_ASSERT(look(3));
-		look_worn();
+		ioasid_state_t state = ioasid_load_relaxed(
+			&ioasid_store_find(&space->store, 3)->state);
+
+		RL_ASSERT(state & IOASID_STATE_LIVE);
+		RL_ASSERT(ioasid_state_generation(state) == WORN + 1);
 		store::after();
 	}
 };
