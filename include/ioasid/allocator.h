@@ -73,8 +73,8 @@ enum ioasid_unregister {
  *
  * Context: takes the space's lock; may be called in a read section.
  * Return: 0; -EINVAL a callback is missing; -EEXIST it is registered here, or
- * its last IDs are in use; -EAGAIN it would be the first, and IDs of the space's own choice are in use;
- * -ENOMEM. On error nothing has changed.
+ * its last IDs are in use; -EAGAIN it would be the first, and IDs of the space's
+ * own choice are in use; -ENOMEM. On error nothing has changed.
  * Ownership: @ops is lent to @space until it is unregistered.
  * Complexity: linear in the allocators registered and those with IDs left.
  */
@@ -91,13 +91,14 @@ int ioasid_space_register_allocator(struct ioasid_space *space,
  * @free will be called for each ID that it has in use, and then its @release,
  * once, by the thread that hands back the last.
  *
- * Context: waits for callbacks on other threads.
+ * Context: waits for callbacks on other threads and makes one.
  * Return: 0 @ops is the caller's again; 1 it will be; -EBUSY with
  * IOASID_UNREGISTER_IDLE: it has IDs in use, pending included; -EINVAL unknown
  * mode; -ENOENT not registered; -EDEADLK called from an allocator's callback, or
  * by a handler of fork() while another thread calls one.
  * On error nothing has changed.
- * Complexity: linear in the allocators registered.
+ * Complexity: linear in the allocators registered, and in the IDs that wait to be
+ * handed back.
  */
 int ioasid_space_unregister_allocator(struct ioasid_space *space,
 				      struct ioasid_allocator_ops *ops,

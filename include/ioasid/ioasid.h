@@ -85,7 +85,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config);
  * Context: takes a lock on first use; may be called in a read section.
  * Return: the space, the library's; NULL if it could not be made, or a handler
  * of fork() calls while another thread makes it.
- * Complexity: constant.
+ * Complexity: constant; the first use as for ioasid_space_create().
  */
 struct ioasid_space *ioasid_default_space(void);
 
@@ -109,7 +109,7 @@ ioasid_t ioasid_alloc(struct ioasid_set *set, ioasid_t min, ioasid_t max,
  * @ioasid: ID; one that is not live is counted in the statistics
  *
  * Context: as ioasid_space_free().
- * Complexity: as a lookup.
+ * Complexity: as for ioasid_space_free().
  */
 void ioasid_free(ioasid_t ioasid);
 
@@ -129,7 +129,7 @@ int ioasid_get(ioasid_t ioasid);
  *
  * Context: as ioasid_space_put().
  * Return: true if it was the last, and the ID is vacant.
- * Complexity: as a lookup.
+ * Complexity: as for ioasid_space_put().
  */
 bool ioasid_put(ioasid_t ioasid);
 

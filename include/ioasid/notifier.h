@@ -113,8 +113,8 @@ int ioasid_space_register_notifier(struct ioasid_space *space,
  * is one. Without running calls @release is called here. It may call all that
  * @notify may.
  *
- * Context: takes the space's lock; may be called in a read section, and by
- * notifiers, itself included.
+ * Context: takes the space's lock; calls @release without it; may be called in a
+ * read section, and by notifiers, itself included.
  * Return: 0 @notifier is the caller's again; 1 it will be when calls that are
  * running have returned; -ENOENT not registered there.
  * Complexity: constant, and a step for each dump that is under way.

@@ -429,8 +429,9 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu);
  * For assertions of one's own; see IOASID_DEBUG at the top.
  *
  * Context: any.
- * Return: 0; -EPERM outside of a read section; with qsbr not registered, also
- * because the thread is about to end, or offline. With an own flavour that cannot tell, 0.
+ * Return: 0, also with an own flavour that cannot tell; -EPERM outside of a read
+ * section; with qsbr not registered, also because the thread is about to end, or
+ * offline.
  * Complexity: as for ioasid_rcu_read_held().
  */
 int ioasid_rcu_check_reader(struct ioasid_rcu *rcu);

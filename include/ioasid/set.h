@@ -17,7 +17,8 @@ extern "C" {
  * struct ioasid_set_config - all zero: no name, no token, no limits
  * @name:     copied; NULL: none
  * @token:    finds the set again, see ioasid_set_by_token(); NULL: none
- * @quota:    IDs the set may have in use, pending included; 0: no limit
+ * @quota:    IDs the set may have in use, pending and unpublished ones included;
+ *            0: no limit
  * @reserved: IDs of the space's capacity set aside for the set: so many it can
  *            have whatever other sets do
  */
@@ -32,7 +33,7 @@ struct ioasid_set_config {
  * @name:            empty if none
  * @token:           NULL if none
  * @quota, @reserved: see struct ioasid_set_config
- * @count:           IDs in use, pending included
+ * @count:           IDs in use, pending and unpublished ones included
  * @spids:           SPIDs attached
  */
 struct ioasid_set_info {
@@ -86,9 +87,11 @@ int ioasid_set_bind(struct ioasid_space *space, struct ioasid_set *set,
  * other call with @set may run or follow, but for lookups in read sections that
  * began before.
  *
- * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -EBUSY it has IDs, pending included, or a call that gives it one
- * is under way; -EXDEV not a set of @space. On error nothing has changed.
+ * Context: takes the space's lock; calls @release without it; may be called in a
+ * read section.
+ * Return: 0; -EBUSY it has IDs, pending and unpublished ones included, or a call
+ * that gives it one is under way; -EXDEV not a set of @space. On error nothing
+ * has changed.
  * Complexity: linear in what its SPIDs needed, and in the notifiers.
  */
 int ioasid_set_destroy(struct ioasid_space *space, struct ioasid_set *set);
@@ -159,7 +162,7 @@ int ioasid_set_of(struct ioasid_space *space, ioasid_t id,
  *         set included, and must return; not 0 ends the walk
  * @arg:   last argument of @func
  *
- * In the order of nothing. A set that belongs to the space throughout is
+ * In no particular order. A set that belongs to the space throughout is
  * visited exactly once. See ioasid_space_for_each() for a walk over the IDs of
  * a set.
  *
@@ -178,8 +181,8 @@ int ioasid_set_for_each(struct ioasid_space *space,
  * @set:   set
  * @count: receives the number of IDs freed; may be NULL
  *
- * Each as by ioasid_space_free(): IDs with references become pending. Beside
- * allocs of @set it frees what it meets.
+ * Each as by ioasid_space_free(): IDs with references become pending, reserved
+ * ones stay. Beside allocs of @set it frees what it meets.
  *
  * Context: as ioasid_space_free().
  * Return: 0; -EXDEV not a set of @space.

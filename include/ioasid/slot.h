@@ -330,9 +330,9 @@ inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
  * @generation: as for ioasid_slot_read()
  *
  * Context: lock-free.
- * Return: 0; -ENOENT vacant or reserved; -ESTALE as for read; -EBUSY freed, references
- * remain, or closed; -EACCES owned by another set; -EOVERFLOW no room for one
- * more; -EAGAIN as for read.
+ * Return: 0; -ENOENT vacant or reserved; -ESTALE as for read; -EBUSY freed,
+ * references remain, or closed; -EACCES owned by another set; -EOVERFLOW no room
+ * for one more; -EAGAIN as for read.
  * Complexity: constant.
  */
 inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,

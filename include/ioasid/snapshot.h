@@ -28,9 +28,8 @@ extern "C" {
  *
  * Without the first two private pointers are saved as 0 and restored as NULL,
  * without the next two tokens are; those of pending IDs, which may be gone, are
- * in any case. Called with the space's lock: may call
- * lookups and nothing else of the library; must return; the thread cannot be
- * cancelled there.
+ * in any case. Called with the space's lock: may call lookups and nothing else
+ * of the library; must return; the thread cannot be cancelled there.
  */
 struct ioasid_codec {
 	uint64_t (*encode)(void *context, ioasid_t id, void *data);
@@ -55,14 +54,15 @@ struct ioasid_codec {
  * with owner, SPID, generation, references and private pointer, live and
  * pending, of one moment but for references that are just taken or dropped. An
  * ID whose notifiers or allocator are just being told of its end counts as gone.
- * Not: limits, store, policy, which are the restoring side's; allocators and
- * notifiers, which it registers; how often vacant IDs were used, which is
- * rounded up. Lookups, get and put go on meanwhile.
+ * Not: IDs reserved and not published; range, capacity, store and policies,
+ * which are the restoring side's; allocators and notifiers, which it registers;
+ * how often vacant IDs were used, which is rounded up. Lookups, get and put go
+ * on meanwhile.
  *
  * Context: takes the space's lock, for long, and calls @codec; may be called in
  * a read section.
- * Return: 0; -ENOBUFS @size is less than @needed, which grows with the space:
- * ask again; SIZE_MAX: more than fits into memory here.
+ * Return: 0; -ENOBUFS @size is less than *@needed, which grows with the space:
+ * ask again. SIZE_MAX there says more than fits into memory here.
  * Complexity: as a walk over all IDs; linear in the sets, and in the events yet
  * to be told a search each.
  */
@@ -78,10 +78,9 @@ int ioasid_space_snapshot(struct ioasid_space *space,
  * @size:     their number
  *
  * IDs that came from an allocator are handed back to the one that is active
- * here. No ID can be found before all are in place; then
- * they appear, not all at once. Handles from before the
- * snapshot are good, or stale, as they were; those of IDs that @space itself had
- * before are not told apart. No notifier is told.
+ * here. No ID can be found before all are in place; then they appear, not all at
+ * once. Handles from before the snapshot are good, or stale, as they were; those
+ * of IDs that @space itself had before are not told apart. No notifier is told.
  *
  * Context: takes the space's lock, for long, and calls @codec; may be called in
  * a read section.

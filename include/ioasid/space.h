@@ -141,7 +141,7 @@ struct ioasid_space_config {
  * @allocators:   allocators registered
  * @notifiers:    notifiers registered
  * @capacity:     IDs that may be in use or set aside at a time
- * @committed:    IDs in use, pending or set aside: for sets, or by
+ * @committed:    IDs in use, pending, unpublished or set aside: for sets, or by
  *                ioasid_space_reserve()
  * @reserved:     of these, by ioasid_space_reserve()
  * @allocs:       IDs handed out so far
@@ -177,8 +177,9 @@ struct ioasid_space {
  * half given; -E2BIG the range is too wide for the bitmap store; -ENAMETOOLONG
  * IOASID_NAME_SIZE; -ENOMEM; what an own store's create returns.
  * Ownership: the caller's, until ioasid_space_destroy().
- * Complexity: constant, and what the hooks and an own store cost; bitmap
- * without a hook to reserve memory its range.
+ * Complexity: constant, and what the hooks and an own store cost; with a domain
+ * of its own as for ioasid_rcu_create() besides; bitmap without a hook to
+ * reserve memory its range.
  */
 int ioasid_space_create(const struct ioasid_space_config *config,
 			struct ioasid_space **space);
@@ -234,11 +235,10 @@ inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
  * allocator had none; -EDQUOT the quota of @set is used up; -EAGAIN no ID but
  * such as wait for a grace period, or the places of destroyed sets do, or so
  * much memory that no more may be taken (retired_limit of struct
- * ioasid_rcu_config); -ENOMEM; -EXDEV @set
- * belongs to another space; -ENFILE no room for one more set; -ERANGE, -EEXIST
- * an allocator gave an ID out of the range, or one in use; -EDEADLK called
- * from an allocator's callback, or by a handler of fork() while another thread
- * calls one. On error nothing has changed.
+ * ioasid_rcu_config); -ENOMEM; -EXDEV @set belongs to another space; -ENFILE no
+ * room for one more set; -ERANGE, -EEXIST an allocator gave an ID out of the
+ * range, or one in use; -EDEADLK called from an allocator's callback, or by a
+ * handler of fork() while another thread calls one. On error nothing has changed.
  * Ownership: @data stays the caller's.
  * Complexity: one step a level of the store, and 8 of the IDs that have waited
  * for a grace period; where none is vacant, all the IDs that wait or waited.
@@ -409,8 +409,8 @@ int ioasid_space_free_all(struct ioasid_space *space, uint32_t *count);
  * returned. References held by ioasid_space_get() keep the ID from reuse, not
  * @func from being called.
  *
- * Context: takes the space's lock, runs callbacks that are due; may be called
- * in a read section. Waits at the pending limit as ioasid_rcu_defer() does.
+ * Context: as ioasid_space_free(); runs callbacks that are due. Waits at the
+ * pending limit as ioasid_rcu_defer() does.
  * Return: 0; -ENOENT, -EBUSY as for free; -EAGAIN as for ioasid_rcu_defer().
  * On error nothing has changed and @head is the caller's.
  * Complexity: as for ioasid_space_free(), and what the callbacks cost that are
@@ -430,8 +430,7 @@ int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
  *
  * Context: lock-free; may be called in a read section.
  * Return: 0; -ENOENT unknown; -EACCES another set's; -EBUSY freed, references
- * remain or its end is under way; -EOVERFLOW IOASID_REFS_MAX
- * references.
+ * remain or its end is under way; -EOVERFLOW IOASID_REFS_MAX references.
  * Complexity: as a lookup.
  */
 int ioasid_space_get(struct ioasid_space *space, const struct ioasid_set *set,
@@ -518,8 +517,9 @@ int ioasid_space_set_data(struct ioasid_space *space, ioasid_t id, void *data);
  * Context: takes the space's lock in between; calls @func without it; may be
  * called in a read section.
  * Return: 0; -EINVAL min > max; what @func returned if not 0.
- * Complexity: bitmap the range, 64 IDs a step; radix the nodes; hash the table
- * and n log n for n live IDs, without memory for them the table for every 64.
+ * Complexity: linear in the occupied IDs of the range, of whatever set: for each
+ * at most a way through the levels of the store, see enum ioasid_store_kind, and
+ * a lookup.
  */
 int ioasid_space_for_each(struct ioasid_space *space,
 			  const struct ioasid_set *set, ioasid_t min,
