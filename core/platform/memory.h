@@ -11,8 +11,8 @@ int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 			  struct ioasid_memory *resolved);
 
 /*
- * All calls of hooks are made by what follows: with cancellation off, lest a
- * thread end in one.
+ * All calls of the user's hooks are made by what follows: with cancellation off,
+ * lest a thread end in one.
  */
 void *ioasid_memory_alloc(const struct ioasid_memory *memory, size_t size);
 void ioasid_memory_free(const struct ioasid_memory *memory, void *block,

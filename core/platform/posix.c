@@ -27,7 +27,7 @@
 #endif
 
 #ifndef __linux__
-/* What the systems beside Linux are not asked for. */
+/* What only Linux has: elsewhere it is not to be had. */
 
 bool ioasid_membarrier_register(void)
 {

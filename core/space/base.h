@@ -64,8 +64,10 @@ struct sources {
 struct events {
 	struct ioasid_notifier *notifiers;
 	struct notifier_cursor *cursors;
+	/* the number of the last event */
 	uint64_t last;
 	struct delivery *deliveries;
+	/* those of threads that a fork left behind: to be freed at the end */
 	struct event *lost;
 };
 
@@ -87,7 +89,7 @@ struct space {
 	struct ioasid_guard guard;
 	struct ioasid_stats stats;
 	struct quarantine quarantine;
-	/* what a store asked for last, lest too much wait for readers */
+	/* the store's last request, as too much memory waits for readers */
 	bool refused;
 	/* the next ID of the cyclic policy */
 	ioasid_t cursor;
@@ -106,7 +108,7 @@ static inline struct space *ioasid_to_space(const struct ioasid_space *space)
 	return ioasid_container_of(space, struct space, space);
 }
 
-/* For callers under whose lock code of the user's runs in any space. */
+/* For callers that run code of the user's under the lock, in any space. */
 void ioasid_space_lock_guarded(struct space *space);
 void ioasid_space_unlock_guarded(struct space *space);
 

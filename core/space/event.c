@@ -4,7 +4,10 @@
 #include "extra.h"
 #include "owner.h"
 
-/* The innermost; there are several only where memory was missing. */
+/*
+ * The calling thread's, or NULL; of several, which there are only where memory
+ * was missing, the innermost.
+ */
 static struct delivery *own_delivery(const struct space *space)
 {
 	const void *thread = ioasid_space_thread();

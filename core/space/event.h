@@ -20,7 +20,7 @@ struct event {
 	ioasid_t id;
 	uint64_t number;
 	void *arg;
-	/* the ID was freed meanwhile, by that number */
+	/* the number of the ID's free, if that follows this event; or 0 */
 	uint64_t freed;
 	/* of a free: what waits for readers once it is told */
 	struct ioasid_rcu_head *deferred;

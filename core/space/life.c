@@ -11,11 +11,11 @@
 /* From alloc to the end of an ID's life. */
 
 /*
- * The end, from top to bottom: hidden by end_begin() or end_closed(), told by
- * end_tell() if somebody watches, unreferenced in end_unreferenced(), handed
- * back by end_handed_back() if an allocator gave the ID, vacant after
- * end_vacant(). Each step is taken by the call that makes it possible, or queued
- * for one that is at it.
+ * The end has these steps, the last of which stands first below: hidden by
+ * end_begin() or end_closed(), told by end_tell() if somebody watches,
+ * unreferenced in end_unreferenced(), handed back by end_handed_back() if an
+ * allocator gave the ID, vacant after end_vacant(). Each is taken by the call
+ * that makes it possible, or queued for one that is at it.
  */
 
 static void count_free(struct space *space, bool pending)
@@ -96,7 +96,7 @@ static void end_unkept(struct space *space, struct update *update, ioasid_t id)
 				 ioasid_state_set(before));
 }
 
-/* What is hidden and kept goes on once that is told. */
+/* The ID is hidden, and kept by a reference until FREE has been told. */
 static void end_tell(struct space *space, struct update *update, ioasid_t id,
 		     struct ioasid_rcu_head *deferred)
 {
@@ -174,10 +174,10 @@ static int end_begin(struct space *space, struct update *update, ioasid_t id,
 /* Hands back what this call has queued, or waits until others have. */
 static void hand_back_queued(struct space *space)
 {
-	/* Then it is done once the callback has returned. */
+	/* In a callback of this space: done once that has returned. */
 	if (ioasid_source_calling(space))
 		return;
-	/* Or by whoever is calling them. */
+	/* Inside of fork(): done by the thread that has the lock. */
 	if (!ioasid_callbacks_lock(space))
 		return;
 	ioasid_space_lock(space);
@@ -457,7 +457,7 @@ int ioasid_space_release_id(struct ioasid_space *public_space, ioasid_t id)
 	return ret;
 }
 
-/* Of that set and generation, or any. */
+/* As ioasid_end_life(), with the lock. */
 static IOASID_INLINE int end_use(struct space *space, struct update *update,
 				 ioasid_t id, uint32_t set, uint32_t generation,
 				 void **data, struct ioasid_rcu_head *deferred)

@@ -359,7 +359,7 @@ static bool check_id(const unsigned char *bytes, uint32_t number)
 		get32(id + ID_SPID) == INVALID_IOASID);
 }
 
-/* Is all of it as a snapshot is? But for SPIDs and numbers of IDs. */
+/* Is it well-formed? SPIDs and the counts of sets are checked on the way. */
 static bool check_all(const unsigned char *bytes)
 {
 	for (uint32_t i = 0; i < get32(bytes + AT_SETS); i++)

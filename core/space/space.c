@@ -39,7 +39,7 @@ static void fork_child(void)
 	ioasid_lock_fork_child(&spaces_lock);
 }
 
-/* What the domain has registered serves the space too, so there is no error. */
+/* The handlers of fork() were registered when the domain was made: no error. */
 static void enlist(struct space *space)
 {
 	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,

@@ -27,10 +27,10 @@
 /* Words of 2^6 IDs; the root has the last two bits. */
 #define ORDER_LEVELS IOASID_ORDER_LEVELS
 #define ORDER_FULL ((1u << ORDER_FANOUT) - 1)
-/* The entries of the longest list; of one where a node's words take less. */
+/* The most entries of a list; at the bottom, where a node's words take less. */
 #define ORDER_LIST 128
 #define ORDER_LIST_BOTTOM 64
-/* Of those that come instead of a node again. */
+/* The most of a list that takes the place of a node again. */
 #define ORDER_MERGED 32
 #define ORDER_MERGED_BOTTOM 16
 
