@@ -134,8 +134,8 @@ int ioasid_space_unregister_notifier(struct ioasid_space *space,
  *
  * Context: takes the space's lock; calls notifiers; may be called in a read
  * section if they do not wait.
- * Return: 0; -EINVAL another event; -ENOENT not live; -ENOMEM, nobody is told,
- * only where the event has to wait its turn.
+ * Return: 0; -EINVAL another event; -ENOENT not live, or its end is under way;
+ * -ENOMEM, nobody is told, only where the event has to wait its turn.
  * Complexity: linear in the notifiers registered, and in the events that other
  * threads have yet to tell.
  */

@@ -52,7 +52,8 @@ struct ioasid_set_info {
  * Return: 0; -EINVAL @reserved is more than @quota; -ENAMETOOLONG
  * IOASID_NAME_SIZE; -EEXIST another set has the token; -ENOSPC less capacity
  * is left than @reserved; -ENFILE IOASID_SETS_MAX sets; -EAGAIN the place of a
- * destroyed one waits for a grace period; -ENOMEM. On error nothing has changed.
+ * destroyed one waits for a grace period, or memory does as for
+ * ioasid_space_alloc(); -ENOMEM. On error nothing has changed.
  * Ownership: the space's, for the caller to destroy before.
  * Complexity: constant, as a rule; where the table of sets is full, linear in
  * the sets.
@@ -147,7 +148,7 @@ int ioasid_set_by_token(struct ioasid_space *space, const void *token,
  * @set:   receives the set; NULL if none owns it
  *
  * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -ENOENT not live.
+ * Return: 0; -ENOENT not live, or its end is under way.
  * Ownership: as for ioasid_set_by_token().
  * Complexity: as a lookup.
  */
@@ -201,10 +202,11 @@ int ioasid_set_free_all(struct ioasid_space *space, struct ioasid_set *set,
  * It lasts until it is detached or the ID is freed.
  *
  * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -ENOENT @id is not live; -EINVAL no set owns it, or @spid is
- * INVALID_IOASID; -EEXIST another ID of the set has the name; -EBUSY @id has
- * one; -EAGAIN memory waits as for ioasid_space_alloc(), or @spid was detached
- * and its generation turned; -ENOMEM. On error nothing has changed.
+ * Return: 0; -ENOENT @id is not live, or its end is under way; -EINVAL no set
+ * owns it, or @spid is INVALID_IOASID; -EEXIST another ID of the set has the
+ * name; -EBUSY @id has one; -EAGAIN memory waits as for ioasid_space_alloc(), or
+ * @spid was detached and its generation turned; -ENOMEM. On error nothing has
+ * changed.
  * Complexity: as two allocs from a hash store.
  */
 int ioasid_spid_attach(struct ioasid_space *space, ioasid_t id, ioasid_t spid);
@@ -215,7 +217,7 @@ int ioasid_spid_attach(struct ioasid_space *space, ioasid_t id, ioasid_t spid);
  * @id:    ID
  *
  * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -ENOENT @id is not live or has none.
+ * Return: 0; -ENOENT @id is not live, its end is under way, or it has none.
  * Complexity: as two frees from a hash store.
  */
 int ioasid_spid_detach(struct ioasid_space *space, ioasid_t id);
@@ -227,7 +229,7 @@ int ioasid_spid_detach(struct ioasid_space *space, ioasid_t id);
  * @spid:  receives it
  *
  * Context: takes the space's lock; may be called in a read section.
- * Return: 0; -ENOENT @id is not live or has none.
+ * Return: 0; -ENOENT @id is not live, its end is under way, or it has none.
  * Complexity: as a lookup.
  */
 int ioasid_spid_of(struct ioasid_space *space, ioasid_t id, ioasid_t *spid);
