@@ -12,7 +12,7 @@ int ioasid_map_insert(struct space *space, struct map *map, uint32_t key,
 		      void *value);
 /* NULL: not there */
 void *ioasid_map_find(const struct map *map, uint32_t key);
-/* @readers: there are such without lock */
+/* @readers: threads may look the key up without lock */
 void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
 		       bool readers);
 void ioasid_map_destroy(struct map *map);

@@ -230,8 +230,8 @@ static int ask(struct space *space, ioasid_t min, ioasid_t max, ioasid_t *id,
 }
 
 /*
- * An allocator that gives such an ID would not know it is, if it took it back.
- * The last put of one may be about to hand it back.
+ * Is the ID in use here, or about to be handed back? Then the allocator gave it
+ * twice, and taking it back would hand out a live ID.
  */
 static bool in_use(struct space *space, ioasid_t id)
 {
@@ -446,7 +446,7 @@ void ioasid_sources_destroy(struct space *space)
 	ioasid_map_destroy(&space->extras);
 }
 
-/* What another thread was asking for is not there; its callback is not. */
+/* The callback of another thread is over here, and what it asked for not given. */
 void ioasid_sources_fork_child(struct space *space)
 {
 	if (ioasid_source_calling(space))
