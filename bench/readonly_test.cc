@@ -393,9 +393,6 @@ private:
 		/* What is resolved or set up at first use is, from here on. */
 		if (!answers())
 			end(WRONG);
-		/* Then the count is all that is left to do. */
-		if (plant_ == Plant::UNREGISTERED)
-			ioasid_rcu_read_lock(rcu_);
 		protect();
 		if (plant_ == Plant::GET)
 			ioasid_space_get(space_, nullptr, 1);
