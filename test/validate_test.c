@@ -348,6 +348,47 @@ static void more_sets(struct scene *scene)
 	add(scene, &scene->space->stats.sets);
 }
 
+static void lost_indexes(struct scene *scene)
+{
+	KEEP(scene, scene->space->sets.vacant_first);
+	scene->space->sets.vacant_first = 0;
+}
+
+/* The line of them is that one. */
+static void line_up(struct scene *scene, uint32_t index)
+{
+	struct sets *sets = &scene->space->sets;
+
+	KEEP(scene, sets->vacant_first);
+	KEEP(scene, sets->vacant_last);
+	sets->vacant_first = sets->vacant_last = index;
+}
+
+static void index_unused(struct scene *scene)
+{
+	line_up(scene, scene->space->sets.used + 1);
+}
+
+static void index_in_use(struct scene *scene)
+{
+	line_up(scene, scene->set->index);
+}
+
+static void indexes_in_a_ring(struct scene *scene)
+{
+	struct set_place *place =
+		&scene->space->sets.place[scene->destroyed - 1];
+
+	KEEP(scene, place->next);
+	place->next = scene->destroyed;
+}
+
+static void last_index_elsewhere(struct scene *scene)
+{
+	KEEP(scene, scene->space->sets.vacant_last);
+	scene->space->sets.vacant_last = scene->set->index;
+}
+
 static void more_committed(struct scene *scene)
 {
 	add(scene, &scene->space->stats.committed);
@@ -522,6 +563,11 @@ static const struct {
 	{ "space: set beyond its quota", small_quota },
 	{ "space: set not found by its token", lost_token },
 	{ "space: number of sets differs", more_sets },
+	{ "space: vacant indexes of sets differ", lost_indexes },
+	{ "space: vacant indexes of sets differ", index_unused },
+	{ "space: vacant indexes of sets differ", index_in_use },
+	{ "space: vacant indexes of sets differ", indexes_in_a_ring },
+	{ "space: vacant indexes of sets differ", last_index_elsewhere },
 	{ "space: capacity in use differs", more_committed },
 	{ "space: capacity in use differs", more_set_aside },
 	{ "space: capacity in use differs", more_set_aside_for_set },

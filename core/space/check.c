@@ -70,6 +70,20 @@ static const char *check_ids(struct space *space, struct tally *tally)
 	return reason;
 }
 
+/* Every index without a set is in line to be used again. */
+static bool check_places(const struct sets *sets, uint32_t vacant)
+{
+	uint32_t index = sets->vacant_first, last = index;
+
+	while (vacant && index && index <= sets->used &&
+	       !sets->place[index - 1].record) {
+		last = index;
+		index = sets->place[index - 1].next;
+		vacant--;
+	}
+	return !vacant && !index && (!last || last == sets->vacant_last);
+}
+
 static const char *check_sets(struct space *space)
 {
 	const struct sets *sets = &space->sets;
@@ -99,6 +113,8 @@ static const char *check_sets(struct space *space)
 	}
 	if (!reason && count != space->stats.sets)
 		reason = "space: number of sets differs";
+	if (!reason && !check_places(sets, sets->used - count))
+		reason = "space: vacant indexes of sets differ";
 	return reason;
 }
 
