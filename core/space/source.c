@@ -346,17 +346,14 @@ int ioasid_source_register(struct space *space,
 }
 
 /*
- * Takes the one at @link out of the line. The first of those that share its
- * source, which takes its IDs over, comes up to its place.
+ * Takes the one at @link out of the line. The next that shares its source, which
+ * may have to stand in for it, comes up to its place.
  */
-static void leave_line(struct space *space, struct allocator **link)
+static void leave_line(struct allocator **link)
 {
 	struct allocator *leaving = *link, *heir, **heirs;
 
 	*link = leaving->next;
-	if (next_sharer(space->sources.line, leaving->source) !=
-	    next_sharer(leaving->next, leaving->source))
-		return;
 	for (heirs = link; *heirs; heirs = &(*heirs)->next)
 		if ((*heirs)->source == leaving->source)
 			break;
@@ -383,7 +380,7 @@ int ioasid_source_unregister(struct space *space,
 	keep = source->allocators == 1 && source->ids;
 	if (keep && mode == IOASID_UNREGISTER_IDLE)
 		return -EBUSY;
-	leave_line(space, link);
+	leave_line(link);
 	space->stats.allocators--;
 	source->allocators--;
 	if (keep) {
