@@ -202,6 +202,7 @@ static void check_valid(struct fixture *fixture)
 static void register_refuses(struct fixture *fixture)
 {
 	struct host host;
+	size_t before;
 
 	host_init(&host, fixture, 0, 9);
 	host.ops.alloc = NULL;
@@ -217,6 +218,13 @@ static void register_refuses(struct fixture *fixture)
 	fixture->memory.fail_all = true;
 	assert_int_equal(enlist_host(&host), -ENOMEM);
 	fixture->memory.fail_all = false;
+	/* For itself there is memory, but not for what it hands out from. */
+	fixture->memory.fail_at = fixture->memory.calls + 2;
+	before = bytes(fixture);
+	assert_int_equal(enlist_host(&host), -ENOMEM);
+	assert_int_equal(bytes(fixture), before);
+	assert_int_equal(fixture->memory.failed, 2);
+	fixture->memory.fail_at = 0;
 	assert_int_equal(stats(fixture).allocators, 0);
 	assert_int_equal(enlist_host(&host), 0);
 	assert_int_equal(stats(fixture).allocators, 1);
@@ -278,6 +286,11 @@ static void own_ids_in_use(struct fixture *fixture)
 	assert_int_equal(enlist_host(&host), -EAGAIN);
 	assert_int_equal(stats(fixture).allocators, 0);
 	assert_int_equal(ioasid_space_put(fixture->space, id), 1);
+	/* So is reserved. */
+	assert_int_equal(
+		ioasid_space_reserve_id(fixture->space, NULL, 0, 9, &id), 0);
+	assert_int_equal(enlist_host(&host), -EAGAIN);
+	assert_int_equal(ioasid_space_release_id(fixture->space, id), 0);
 	assert_int_equal(enlist_host(&host), 0);
 	id = give(fixture);
 	/* A second may come while the first has IDs in use. */
@@ -1533,6 +1546,35 @@ static void calls_in_destroy(struct fixture *fixture)
 	assert_int_equal(host.strange, 0);
 }
 
+static void name_first(struct host *host, ioasid_t id)
+{
+	if (id == 2)
+		assert_int_equal(ioasid_spid_attach(host->fixture->space, 0, 5),
+				 0);
+}
+
+/* What a callback gives an ID that is done with goes with the space as well. */
+static void named_in_destroy(struct fixture *fixture)
+{
+	DECLARE_IOASID_SET(set);
+	size_t before = bytes(fixture);
+	struct host host;
+	ioasid_t id;
+
+	fixture_space(fixture, 0, IDS - 1);
+	host_init(&host, fixture, 0, 99);
+	assert_int_equal(enlist_host(&host), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(try_give(fixture, &set, 0, 99, NULL, &id), 0);
+	host.inside = name_first;
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+	assert_int_equal(host.backs, 3);
+	assert_int_equal(held(&host), 0);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(bytes(fixture), before);
+}
+
 static void enlist_second(struct host *host, ioasid_t id)
 {
 	if (id == INVALID_IOASID) {
@@ -1815,6 +1857,76 @@ static void unregistered_meanwhile(struct fixture *fixture)
 	/* Before it waited for callbacks, and while it did. */
 	assert_true(own >= 2);
 	actor_end(&actor);
+	/* Its lock goes with this call. */
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
+}
+
+/* The user's lock of a space: somebody else comes first, once. */
+struct outrun_lock {
+	pthread_mutex_t mutex;
+	pthread_t thread;
+	bool armed;
+	struct actor *actor;
+	struct job *job;
+};
+
+static void outrun_take(void *context)
+{
+	struct outrun_lock *lock = context;
+
+	if (lock->armed && pthread_equal(lock->thread, pthread_self())) {
+		lock->armed = false;
+		actor_do(lock->actor, do_alloc, lock->job);
+	}
+	pthread_mutex_lock(&lock->mutex);
+}
+
+static void outrun_release(void *context)
+{
+	struct outrun_lock *lock = context;
+
+	pthread_mutex_unlock(&lock->mutex);
+}
+
+/*
+ * Between its last put and the callback for that an ID has no state, but it is
+ * its allocator's to take back, once.
+ */
+static void id_about_to_be_handed_back(struct fixture *fixture)
+{
+	struct outrun_lock lock = { .mutex = PTHREAD_MUTEX_INITIALIZER,
+				    .thread = pthread_self() };
+	struct job job = { fixture, NULL, 0, 0 };
+	struct ioasid_space_config config;
+	struct actor actor;
+	struct host host;
+	ioasid_t id;
+
+	fixture_space_config(fixture, &config, 0, 99);
+	config.lock =
+		(struct ioasid_lock_ops){ outrun_take, outrun_release, &lock };
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	host_init(&host, fixture, 7, 7);
+	assert_int_equal(enlist_host(&host), 0);
+	id = give(fixture);
+	assert_int_equal(ioasid_space_get(fixture->space, NULL, id), 0);
+	take(fixture, id);
+	actor_begin(&actor);
+	lock.actor = &actor;
+	lock.job = &job;
+	host.answer = id;
+	lock.armed = true;
+	assert_int_equal(ioasid_space_put(fixture->space, id), 1);
+	assert_false(lock.armed);
+	assert_int_equal(job.ret, -EEXIST);
+	assert_int_equal(host.asked, 2);
+	assert_int_equal(host.backs, 1);
+	assert_int_equal(host.strange, 0);
+	check_valid(fixture);
+	actor_end(&actor);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	fixture->space = NULL;
 }
 
 enum { WORKERS = 4, ROUNDS = TEST_SANITIZED ? 300 : 1500 };
@@ -2223,6 +2335,7 @@ int main(void)
 		CASE(name_taken_away, PER_STORE),
 		CASE(destroy_hands_back, PER_STORE | NO_SPACE),
 		CASE(calls_in_destroy, PER_STORE | NO_SPACE),
+		CASE(named_in_destroy, PER_STORE | NO_SPACE),
 		CASE(no_limit_without_readers, PER_STORE | NO_SPACE),
 		CASE(alloc_refused_by_kept, PER_STORE | NO_SPACE),
 		CASE(events_of_callbacks, PER_STORE),
@@ -2231,6 +2344,7 @@ int main(void)
 		CASE(blocked_callback, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(blocked_hand_back, PER_STORE),
 		CASE(unregistered_meanwhile, PER_STORE | NO_SPACE),
+		CASE(id_about_to_be_handed_back, PER_STORE | NO_SPACE),
 		CASE(threads_take_turns, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(cancelled_in_callbacks, PER_STORE),
 #if !TEST_TSAN

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A space in words: everything that has a name or number is in it. */
 #include "test/counts.h"
+#include "test/gate.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <ioasid/allocator.h>
 #include <ioasid/notifier.h>
@@ -321,6 +325,90 @@ static void notifiers_leave(struct fixture *fixture)
 				 0);
 }
 
+#if !TEST_TSAN
+/* Seconds after which a child has hung. */
+enum { CHILD_HANG = 60 };
+
+struct stopping {
+	struct ioasid_space *space;
+	struct gate gate;
+};
+
+static void stop_at_notifier(const char *line, void *arg)
+{
+	struct stopping *stopping = arg;
+
+	if (!strstr(line, " notifier ") ||
+	    ioasid_load_relaxed(&stopping->gate.reached))
+		return;
+	ioasid_store_release(&stopping->gate.reached, 1);
+	wait_for(&stopping->gate.open);
+}
+
+static void do_dump(void *arg)
+{
+	struct stopping *stopping = arg;
+
+	ioasid_space_dump(stopping->space, stop_at_notifier, stopping);
+}
+
+/* With the memory of threads that are not there any more. */
+static void *use_stack(void *arg)
+{
+	unsigned char bytes[32768];
+
+	memset(bytes, 0xdd, sizeof(bytes));
+	*(unsigned char *)arg = *(volatile unsigned char *)&bytes[77];
+	return NULL;
+}
+
+/* In the child no thread is at any place in the line. */
+static void fork_around_a_dump(struct fixture *fixture)
+{
+	struct stopping stopping = { .space = fixture->space };
+	struct ioasid_notifier notifier[3];
+	unsigned char byte = 0;
+	struct actor actor;
+	pthread_t thread;
+	pid_t child;
+	int status;
+
+	memset(notifier, 0, sizeof(notifier));
+	for (unsigned int i = 0; i < 3; i++) {
+		notifier[i].notify = told;
+		assert_int_equal(ioasid_space_register_notifier(
+					 fixture->space, NULL, &notifier[i]),
+				 0);
+	}
+	actor_begin(&actor);
+	actor_start(&actor, do_dump, &stopping);
+	wait_for(&stopping.gate.reached);
+	fflush(NULL);
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		alarm(CHILD_HANG);
+		CHECK(!pthread_create(&thread, NULL, use_stack, &byte));
+		CHECK(!pthread_join(thread, NULL));
+		CHECK(byte == 0xdd);
+		for (unsigned int i = 0; i < 3; i++)
+			CHECK(!ioasid_space_unregister_notifier(fixture->space,
+								&notifier[i]));
+		CHECK(LINES(dump(fixture), "notifier") == 0);
+		CHECK(!ioasid_space_destroy(fixture->space));
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	assert_int_equal(status, 0);
+	ioasid_store_release(&stopping.gate.open, 1);
+	actor_end(&actor);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(ioasid_space_unregister_notifier(
+					 fixture->space, &notifier[i]),
+				 0);
+}
+#endif
+
 /* collect() looks at each character. */
 static void names_are_harmless(struct fixture *fixture)
 {
@@ -537,6 +625,9 @@ int main(void)
 		CASE(allocators, PER_STORE | PER_FLAVOUR),
 		CASE(closed, PER_STORE),
 		CASE(notifiers_leave, PER_STORE),
+#if !TEST_TSAN
+		CASE(fork_around_a_dump, PER_STORE),
+#endif
 		CASE(names_are_harmless, PER_STORE),
 		CASE(calls_from_inside, PER_STORE | PER_FLAVOUR),
 		CASE(without_memory, PER_STORE),

@@ -1791,7 +1791,10 @@ static void fork_around_handlers(struct fixture *fixture)
 		/* Nobody is inside of it here. */
 		CHECK(!delist_listener(&listener));
 		CHECK(listener.released == 1);
+		/* The memory of what that thread had to tell is back. */
 		CHECK(!ioasid_space_destroy(fixture->space));
+		CHECK(!ioasid_rcu_destroy(fixture->rcu));
+		CHECK(!fixture->memory.bytes);
 		_exit(0);
 	}
 	assert_int_equal(status_of(child), 0);

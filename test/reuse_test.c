@@ -266,6 +266,9 @@ static void quarantine(struct fixture *fixture)
 	assert_int_equal(ioasid_space_put(space, 3), 1);
 	assert_int_equal(counts(fixture).quarantined, 3);
 	expect_waiting(fixture, 3);
+	/* The only one there, and vacated after those of another grace period. */
+	assert_int_equal(ioasid_space_alloc(space, NULL, 3, 4, NULL, &id),
+			 -EAGAIN);
 	ioasid_rcu_read_unlock(fixture->rcu);
 	for (n = 1; n <= 3; n++)
 		assert_int_equal(vacated(fixture, 1, n), n);

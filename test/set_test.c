@@ -127,6 +127,7 @@ static void bind_refuses(struct fixture *fixture)
 	struct ioasid_space *here = fixture->space;
 	struct ioasid_space *other = another(fixture, 0, 9);
 	const struct ioasid_set_config config = { "a", pointer(1), 4, 3 };
+	const struct ioasid_set_config bad = { .quota = 1, .reserved = 2 };
 	struct ioasid_set_info before;
 	static DECLARE_IOASID_SET(a);
 
@@ -135,6 +136,11 @@ static void bind_refuses(struct fixture *fixture)
 	assert_int_equal(ioasid_set_bind(here, &a, &config), -EBUSY);
 	assert_int_equal(ioasid_set_bind(here, &a, NULL), -EBUSY);
 	assert_int_equal(ioasid_set_bind(other, &a, NULL), -EXDEV);
+	/* That comes before all that there could be to it. */
+	fixture->memory.fail_all = true;
+	assert_int_equal(ioasid_set_bind(other, &a, NULL), -EXDEV);
+	fixture->memory.fail_all = false;
+	assert_int_equal(ioasid_set_bind(other, &a, &bad), -EXDEV);
 	expect_info(fixture, &a, &before);
 	/* One that the library made is bound as well. */
 	assert_int_equal(ioasid_set_bind(other, make(fixture, 0, 0, 0, 0),
