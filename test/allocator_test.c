@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <ioasid/ioasid.h>
+#include <ioasid/snapshot.h>
 
 enum { IDS = 1024, LOG = 64 };
 
@@ -711,6 +712,41 @@ static void id_already_in_use(struct fixture *fixture)
 	assert_int_equal(ioasid_space_put(fixture->space, 0), 1);
 	assert_int_equal(host.backs, 1);
 	assert_int_equal(held(&host), 0);
+}
+
+/* One that the space has of its own, from a snapshot. */
+static void id_of_a_snapshot(struct fixture *fixture)
+{
+	static unsigned char image[512];
+	struct ioasid_space *from = fixture->space;
+	struct host host;
+	size_t size;
+	ioasid_t id;
+
+	for (id = 0; id < 2; id++)
+		assert_int_equal(give(fixture), id);
+	assert_int_equal(ioasid_space_get(from, NULL, 1), 0);
+	take(fixture, 1);
+	assert_int_equal(ioasid_space_snapshot(from, NULL, image, sizeof(image),
+					       &size),
+			 0);
+	fixture_space(fixture, 0, IDS - 1);
+	host_init(&host, fixture, 0, 9);
+	assert_int_equal(enlist_host(&host), 0);
+	assert_int_equal(
+		ioasid_space_restore(fixture->space, NULL, image, size), 0);
+	/* Live, and pending. */
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(refused(fixture), -EEXIST);
+	assert_int_equal(host.backs, 0);
+	assert_int_equal(give(fixture), 2);
+	take(fixture, 0);
+	assert_int_equal(ioasid_space_put(fixture->space, 1), 1);
+	assert_int_equal(host.backs, 0);
+	check_valid(fixture);
+	take(fixture, 2);
+	assert_int_equal(host.backs, 1);
+	assert_int_equal(ioasid_space_destroy(from), 0);
 }
 
 /* A source that gives what another gave. */
@@ -1524,6 +1560,9 @@ static void call_in_destroy(struct host *host, ioasid_t id)
 	assert_int_equal(delist_host(host, IOASID_UNREGISTER_KEEP), -EDEADLK);
 	if (id == 1)
 		take(host->fixture, 3);
+	/* After that one is gone. */
+	if (id == 4)
+		take(host->fixture, 5);
 }
 
 /* What is refused in callbacks is in those of a destroy. */
@@ -1535,13 +1574,13 @@ static void calls_in_destroy(struct fixture *fixture)
 	fixture_space(fixture, 0, IDS - 1);
 	host_init(&host, fixture, 0, 99);
 	assert_int_equal(enlist_host(&host), 0);
-	for (ioasid_t id = 0; id < 5; id++)
+	for (ioasid_t id = 0; id < 6; id++)
 		assert_int_equal(give(fixture), id);
 	host.inside = call_in_destroy;
 	host.arg = &inside;
 	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
 	fixture->space = NULL;
-	assert_int_equal(inside.calls, 5);
+	assert_int_equal(inside.calls, 6);
 	assert_int_equal(held(&host), 0);
 	assert_int_equal(host.strange, 0);
 }
@@ -2320,6 +2359,7 @@ int main(void)
 		CASE(callback_fails, PER_STORE),
 		CASE(id_out_of_range, PER_STORE),
 		CASE(id_already_in_use, PER_STORE),
+		CASE(id_of_a_snapshot, PER_STORE),
 		CASE(id_of_another, PER_STORE),
 		CASE(id_in_quarantine, PER_STORE | NO_SPACE),
 		CASE(memory_fails, PER_STORE | NO_SPACE),

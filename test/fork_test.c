@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ioasid/allocator.h>
 #include <ioasid/ioasid.h>
 
 #include "core/platform/lock.h"
@@ -775,6 +776,103 @@ static void forks_from_all_threads(void)
 	all_in_order();
 }
 
+/* Of whom an allocator asks all waits for one thread, which is in a callback. */
+static struct {
+	struct ioasid_allocator_ops ops;
+	pthread_t thread;
+	ioasid_atomic_u32 reached, open;
+	unsigned int next, backs;
+	/* for a handler to free */
+	ioasid_t given[8];
+	unsigned int freed;
+} slow;
+
+static ioasid_t slow_alloc(ioasid_t min, ioasid_t max, void *data)
+{
+	(void)max;
+	(void)data;
+	if (!pthread_equal(pthread_self(), slow.thread)) {
+		ioasid_store_release(&slow.reached, 1);
+		wait_for(&slow.open, 1);
+	}
+	return min + slow.next++;
+}
+
+static void slow_free(ioasid_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	slow.backs++;
+}
+
+static void *alloc_slowly(void *arg)
+{
+	CHECK(!ioasid_space_alloc(space, NULL, 0, 99, NULL, arg));
+	return NULL;
+}
+
+/* What may have to wait for fork is not waited for, but done by whoever is. */
+static void use_allocator(void)
+{
+	unsigned int backs = slow.backs;
+	ioasid_t id;
+
+	CHECK(ioasid_space_alloc(space, NULL, 0, 99, NULL, &id) == -EDEADLK);
+	CHECK(ioasid_space_unregister_allocator(
+		      space, &slow.ops, IOASID_UNREGISTER_KEEP) == -EDEADLK);
+	CHECK(!ioasid_space_free(space, slow.given[slow.freed++]));
+	CHECK(slow.backs == backs);
+}
+
+/* In the child nobody is in the callback. */
+static void allocator_in_order(void)
+{
+	ioasid_t id;
+
+	CHECK(!ioasid_space_alloc(space, NULL, 0, 99, NULL, &id));
+	CHECK(slow.backs == slow.freed);
+	CHECK(!ioasid_space_free(space, id));
+	CHECK(slow.backs == slow.freed + 1);
+	CHECK(ioasid_space_validate(space, NULL));
+}
+
+static void allocators_in_handlers(void)
+{
+	struct ioasid_space_config config = { .max = 99 };
+	pthread_t thread;
+	ioasid_t id;
+	int cancel;
+
+	register_users();
+	CHECK(!ioasid_space_create(&config, &space));
+	slow.ops = (struct ioasid_allocator_ops){ .alloc = slow_alloc,
+						  .free = slow_free };
+	slow.thread = pthread_self();
+	CHECK(!ioasid_space_register_allocator(space, &slow.ops));
+	for (unsigned int i = 0; i < ARRAY_SIZE(slow.given); i++)
+		CHECK(!ioasid_space_alloc(space, NULL, 0, 99, NULL,
+					  &slow.given[i]));
+	CHECK(!pthread_create(&thread, NULL, alloc_slowly, &id));
+	wait_for(&slow.reached, 1);
+	handlers.prepare = use_allocator;
+	fork_both(allocator_in_order);
+	handlers.prepare = NULL;
+	handlers.parent = use_allocator;
+	fork_both(allocator_in_order);
+	handlers.parent = NULL;
+	handlers.child = use_allocator;
+	fork_both(allocator_in_order);
+	handlers.child = NULL;
+	CHECK(slow.freed == 2);
+	ioasid_store_release(&slow.open, 1);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(slow.backs == 2);
+	allocator_in_order();
+	CHECK(!pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel));
+	CHECK(cancel == PTHREAD_CANCEL_ENABLE);
+	CHECK(!ioasid_space_destroy(space));
+}
+
 #define ALONE(func)                                   \
 	static void test_##func(void **state)         \
 	{                                             \
@@ -799,6 +897,7 @@ ALONE(library_in_earlier_handlers)
 ALONE(library_in_later_handlers)
 ALONE(library_first_in_handlers)
 ALONE(library_first_in_child)
+ALONE(allocators_in_handlers)
 ALONE(forks_while_threads_alloc)
 ALONE(forks_from_all_threads)
 
@@ -824,6 +923,7 @@ int main(void)
 		TEST(library_in_later_handlers),
 		TEST(library_first_in_handlers),
 		TEST(library_first_in_child),
+		TEST(allocators_in_handlers),
 		TEST(forks_while_threads_alloc),
 		TEST(forks_from_all_threads),
 	};

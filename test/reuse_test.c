@@ -266,6 +266,11 @@ static void quarantine(struct fixture *fixture)
 	assert_int_equal(ioasid_space_put(space, 3), 1);
 	assert_int_equal(counts(fixture).quarantined, 3);
 	expect_waiting(fixture, 3);
+	/* All of a range in use, at the end of the space's. */
+	for (n = 1022; n < 1024; n++)
+		assert_int_equal(next(fixture, n, n), n);
+	assert_int_equal(ioasid_space_alloc(space, NULL, 1022, 1023, NULL, &id),
+			 -ENOSPC);
 	/* The only one there, and vacated after those of another grace period. */
 	assert_int_equal(ioasid_space_alloc(space, NULL, 3, 4, NULL, &id),
 			 -EAGAIN);

@@ -375,6 +375,13 @@ static void vacant_stay_stale(struct fixture *fixture)
 		assert_int_equal(ioasid_space_find_handle(
 					 space, NULL, handle[i], NULL, &data),
 				 -ESTALE);
+		/* From there on it is used as ever. */
+		assert_int_equal(ioasid_space_free(space, (ioasid_t)i), 0);
+		ioasid_rcu_synchronize(fixture->rcu);
+		give(space, NULL, (ioasid_t)i, NULL);
+		assert_int_equal(ioasid_space_find_handle(space, NULL, again,
+							  NULL, &data),
+				 -ESTALE);
 	}
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }

@@ -132,6 +132,43 @@ static void keeps_what_is_used(struct fixture *fixture)
 			CHECK(!ioasid_space_free(space, id));
 }
 
+/* Wherever one ID is that stays where many were. */
+static void keeps_a_single_one(struct fixture *fixture)
+{
+	struct ioasid_space_config config;
+	const uint32_t count = 520;
+	ioasid_handle_t before, after;
+	struct ioasid_space *space;
+	void *data;
+
+	fixture_space_config(fixture, &config, 0, IDS - 1);
+	/* The system's, which really gives pages back. */
+	config.memory = (struct ioasid_memory){ 0 };
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	for (ioasid_t stays = 0; stays < count; stays += 13) {
+		fill(space, count);
+		assert_int_equal(ioasid_space_exchange_data(space, stays, &data,
+							    NULL),
+				 0);
+		assert_int_equal(
+			ioasid_space_handle(space, NULL, stays, &before), 0);
+		for (ioasid_t id = 0; id < count; id++)
+			if (id != stays)
+				CHECK(!ioasid_space_free(space, id));
+		assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+		ioasid_space_trim(space);
+		check_valid(space);
+		assert_int_equal(
+			ioasid_space_handle(space, NULL, stays, &after), 0);
+		assert_true(after == before);
+		assert_int_equal(
+			ioasid_space_find(space, NULL, stays, NULL, &data), 0);
+		assert_ptr_equal(data, &data);
+		CHECK(!ioasid_space_free(space, stays));
+	}
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
 /* A pending ID's slot stays, and its references count. */
 static void keeps_pending(struct fixture *fixture)
 {
@@ -319,6 +356,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(back_to_empty, PER_STORE | NO_SPACE),
 		CASE(keeps_what_is_used, PER_STORE),
+		CASE(keeps_a_single_one, PER_STORE | NO_SPACE),
 		CASE(keeps_pending, PER_STORE),
 /* Near their turn generations start over, and bitmap keeps such slots. */
 #ifndef IOASID_GENERATION_START
