@@ -295,34 +295,40 @@ static void on_notifier(const char *line, void *arg)
 	if (!strstr(line, " notifier "))
 		return;
 	/* Each of those that stay, in the order in which they are told. */
-	assert_true(
-		has_word(line, leaving->lines ? "priority -7" : "priority 0"));
+	CHECK(has_word(line, leaving->lines ? "priority -7" : "priority 0"));
 	if (leaving->lines++)
 		return;
 	for (unsigned int i = 1; i < 3; i++)
-		assert_int_equal(ioasid_space_unregister_notifier(
-					 leaving->space, &leaving->notifier[i]),
-				 0);
+		CHECK(!ioasid_space_unregister_notifier(leaving->space,
+							&leaving->notifier[i]));
+}
+
+static void enlist_four(struct leaving *leaving)
+{
+	leaving->notifier[3].priority = -7;
+	for (unsigned int i = 0; i < 4; i++) {
+		leaving->notifier[i].notify = told;
+		CHECK(!ioasid_space_register_notifier(leaving->space, NULL,
+						      &leaving->notifier[i]));
+	}
+}
+
+/* Those that are left. */
+static void delist_two(struct leaving *leaving)
+{
+	for (unsigned int i = 0; i < 4; i += 3)
+		CHECK(!ioasid_space_unregister_notifier(leaving->space,
+							&leaving->notifier[i]));
 }
 
 static void notifiers_leave(struct fixture *fixture)
 {
 	struct leaving leaving = { .space = fixture->space };
 
-	leaving.notifier[3].priority = -7;
-	for (unsigned int i = 0; i < 4; i++) {
-		leaving.notifier[i].notify = told;
-		assert_int_equal(
-			ioasid_space_register_notifier(fixture->space, NULL,
-						       &leaving.notifier[i]),
-			0);
-	}
+	enlist_four(&leaving);
 	ioasid_space_dump(fixture->space, on_notifier, &leaving);
 	assert_int_equal(leaving.lines, 2);
-	for (unsigned int i = 0; i < 4; i += 3)
-		assert_int_equal(ioasid_space_unregister_notifier(
-					 fixture->space, &leaving.notifier[i]),
-				 0);
+	delist_two(&leaving);
 }
 
 #if !TEST_TSAN
@@ -360,6 +366,43 @@ static void *use_stack(void *arg)
 	memset(bytes, 0xdd, sizeof(bytes));
 	*(unsigned char *)arg = *(volatile unsigned char *)&bytes[77];
 	return NULL;
+}
+
+struct forking {
+	struct leaving leaving;
+	pid_t child;
+};
+
+static void fork_at_notifier(const char *line, void *arg)
+{
+	struct forking *forking = arg;
+
+	if (strstr(line, " notifier ") && !forking->leaving.lines) {
+		fflush(NULL);
+		forking->child = fork();
+		CHECK(forking->child >= 0);
+		if (!forking->child)
+			alarm(CHILD_HANG);
+	}
+	on_notifier(line, &forking->leaving);
+}
+
+/* Parent and child both go on where they are. */
+static void fork_in_a_dump(struct fixture *fixture)
+{
+	struct forking forking = { .leaving.space = fixture->space };
+	int status;
+
+	enlist_four(&forking.leaving);
+	ioasid_space_dump(fixture->space, fork_at_notifier, &forking);
+	CHECK(forking.leaving.lines == 2);
+	delist_two(&forking.leaving);
+	if (!forking.child) {
+		CHECK(!ioasid_space_destroy(fixture->space));
+		_exit(0);
+	}
+	CHECK(waitpid(forking.child, &status, 0) == forking.child);
+	assert_int_equal(status, 0);
 }
 
 /* In the child no thread is at any place in the line. */
@@ -626,6 +669,7 @@ int main(void)
 		CASE(closed, PER_STORE),
 		CASE(notifiers_leave, PER_STORE),
 #if !TEST_TSAN
+		CASE(fork_in_a_dump, PER_STORE),
 		CASE(fork_around_a_dump, PER_STORE),
 #endif
 		CASE(names_are_harmless, PER_STORE),

@@ -179,13 +179,12 @@ static struct ioasid_notice notice_of(struct space *space,
 	return notice;
 }
 
-/* The first to be told from @notifier on, pinned, or NULL. */
+/* The first that is concerned from @notifier on, pinned, or NULL. */
 static struct ioasid_notifier *pin_next(struct ioasid_notifier *notifier,
 					const struct event *event, uint32_t set)
 {
-	while (notifier &&
-	       (notifier->ended || notifier->since >= event->number ||
-		(notifier->set && notifier->set != set)))
+	while (notifier && (notifier->since >= event->number ||
+			    (notifier->set && notifier->set != set)))
 		notifier = notifier->next;
 	if (notifier)
 		notifier->calls++;
@@ -251,7 +250,7 @@ static void tell(struct space *space, struct delivery *delivery,
 
 	while (notifier) {
 		delivery->calling = notifier;
-		/* It may have been unregistered while another was called. */
+		/* It may be unregistered, with a call that is to end. */
 		if (!notifier->ended)
 			ioasid_notifier_call(space, notifier, &notice);
 		next = pin_next(notifier->next, event, set);
@@ -334,7 +333,8 @@ struct ioasid_notifier *ioasid_notifiers_end(struct space *space, uint32_t set)
 
 	for (notifier = space->events.notifiers; notifier; notifier = next) {
 		next = notifier->next;
-		if (notifier->set == set && !notifier->ended)
+		/* No call is to end: its ID would be in the set. */
+		if (notifier->set == set)
 			ioasid_notifier_end(space, notifier, &ended);
 	}
 	return ended;
