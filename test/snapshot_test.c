@@ -339,7 +339,7 @@ static void round_trip(struct fixture *fixture)
 /* A vacant ID's handle of before the snapshot stays stale after it. */
 static void vacant_stay_stale(struct fixture *fixture)
 {
-	static unsigned char bytes[ROOM];
+	static unsigned char bytes[ROOM], then[ROOM];
 	ioasid_handle_t handle[8], again;
 	struct ioasid_space *space;
 	size_t size, i, k;
@@ -366,6 +366,9 @@ static void vacant_stay_stale(struct fixture *fixture)
 	assert_int_equal(size, HEADER);
 	space = another(fixture, 0, LAST);
 	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size), 0);
+	/* It has that to pass on as well. */
+	assert_int_equal(snapshot(space, then), size);
+	assert_memory_equal(then, bytes, size);
 	for (i = 0; i < ARRAY_SIZE(handle); i++) {
 		give(space, NULL, (ioasid_t)i, NULL);
 		assert_int_equal(ioasid_space_handle(space, NULL, (ioasid_t)i,
@@ -488,6 +491,7 @@ static void forged(struct fixture *fixture)
 	};
 	static unsigned char bytes[ROOM], pristine[ROOM];
 	struct ioasid_space *space = another(fixture, 0, LAST);
+	struct ioasid_domain_stats domain;
 	struct ioasid_set *first;
 	size_t size, i;
 
@@ -502,6 +506,18 @@ static void forged(struct fixture *fixture)
 			fail_msg("forgery %zu changes nothing", i);
 		refuse(space, bytes, size, forgeries[i].error);
 	}
+	/* A set that has more IDs than it says, and that is its quota. */
+	memcpy(bytes, pristine, size);
+	put(bytes + HEADER, 1, 4);
+	put(bytes + HEADER + 4, 0, 4);
+	put(bytes + HEADER + 48, 1, 4);
+	seal(bytes, size);
+	refuse(space, bytes, size, -EBADMSG);
+	/* However often that is tried, what was made for it goes. */
+	for (i = 0; i < 500; i++)
+		refuse(space, bytes, size, -EBADMSG);
+	ioasid_rcu_stats(fixture->rcu, &domain);
+	assert_true(domain.retired < 500);
 	seal(pristine, size);
 	assert_int_equal(ioasid_space_restore(space, &codec, pristine, size),
 			 0);
@@ -579,6 +595,32 @@ static void not_empty(struct fixture *fixture)
 	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size), 0);
 	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size),
 			 -EBUSY);
+	expect_same(space, fixture->space);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
+/* IDs that wait for readers; once they need not, they are in nobody's way. */
+static void quarantined(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	struct ioasid_space_config config;
+	struct ioasid_space *space;
+	struct ioasid_set *set;
+	size_t size;
+
+	populate(fixture->space, &set);
+	size = snapshot(fixture->space, bytes);
+	fixture_space_config(fixture, &config, 0, LAST);
+	config.quarantine = true;
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	give(space, NULL, 5, NULL);
+	ioasid_rcu_read_lock(fixture->rcu);
+	assert_int_equal(ioasid_space_free(space, 5), 0);
+	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size),
+			 -EAGAIN);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size), 0);
 	expect_same(space, fixture->space);
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
@@ -1235,6 +1277,7 @@ int main(void)
 		CASE(forged, PER_STORE),
 		CASE(does_not_fit, PER_STORE),
 		CASE(not_empty, PER_STORE),
+		CASE(quarantined, PER_STORE),
 		CASE(no_codec, PER_STORE),
 		CASE(decodes_once, PER_STORE),
 		CASE(gives_back, PER_STORE),

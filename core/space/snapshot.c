@@ -423,7 +423,7 @@ static struct set_record *owner_of(const struct restore *restore,
 	return set ? restore->record[set - 1] : NULL;
 }
 
-/* Takes back what place() did. */
+/* Takes back what place() did, but for the name, which goes with the set. */
 static void displace(struct restore *restore, const unsigned char *from)
 {
 	struct set_record *record = owner_of(restore, from);
@@ -431,8 +431,6 @@ static void displace(struct restore *restore, const unsigned char *from)
 	ioasid_t id = get32(from + ID_ID);
 	struct extra *extra = ioasid_extra(space, id);
 
-	if (extra && extra->named)
-		ioasid_spid_unname(space, record, id);
 	if (extra && extra->source)
 		ioasid_source_leave(space, extra);
 	if (extra)
