@@ -117,6 +117,26 @@ static void removed_null(struct fixture *fixture)
 	assert_null(data);
 }
 
+/* Its slot is for other things as soon as it waits for readers. */
+static void removed_to_quarantine(struct fixture *fixture)
+{
+	struct ioasid_space_config config;
+	void *data;
+
+	fixture_space_config(fixture, &config, 0, 99);
+	config.quarantine = true;
+	assert_int_equal(ioasid_space_create(&config, &fixture->space), 0);
+	for (ioasid_t id = 0; id < 2; id++) {
+		struct object *object = give(fixture, NULL, id);
+
+		assert_int_equal(ioasid_space_remove(fixture->space, NULL, id,
+						     &data),
+				 0);
+		assert_ptr_equal(data, object);
+		free(object);
+	}
+}
+
 /* Another space's set has nothing here, whatever its index is. */
 static void removed_foreign(struct fixture *fixture)
 {
@@ -837,6 +857,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(removed, PER_STORE),
 		CASE(removed_null, PER_STORE),
+		CASE(removed_to_quarantine, PER_STORE | NO_SPACE),
 		CASE(removed_foreign, PER_STORE),
 		CASE(removers_race, PER_STORE),
 		CASE(free_all, PER_STORE | PER_FLAVOUR),
