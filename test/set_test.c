@@ -1100,6 +1100,21 @@ static void no_limit_without_readers(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 }
 
+/* Little memory waits for more to come with it, but not for much more. */
+static void few_wait(struct fixture *fixture)
+{
+	struct ioasid_domain_stats domain;
+	struct ioasid_set *set;
+
+	for (unsigned int i = 0; i < 400; i++) {
+		assert_int_equal(ioasid_set_create(fixture->space, NULL, &set),
+				 0);
+		assert_int_equal(ioasid_set_destroy(fixture->space, set), 0);
+		ioasid_rcu_stats(fixture->rcu, &domain);
+		assert_in_range(domain.retired, 0, 200);
+	}
+}
+
 /*
  * A reader keeps records of destroyed sets from being given back: no more are
  * made than the domain allows to wait.
@@ -1339,6 +1354,7 @@ int main(void)
 		CASE(free_all_watched, PER_STORE),
 		CASE(out_of_memory, PER_STORE | NO_SPACE),
 		CASE(no_limit_without_readers, PER_STORE),
+		CASE(few_wait, 0),
 		CASE(limit_beside_a_reader, PER_STORE),
 		CASE(validate_sees_damage, PER_STORE),
 		CASE(threads, PER_STORE | PER_FLAVOUR | THREADS),
