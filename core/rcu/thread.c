@@ -562,50 +562,57 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu)
 	return forget_reader(rcu) ? 0 : -ENOENT;
 }
 
+/*
+ * What a flavour in the manner of qsbr is told. @op: of an own flavour, or NULL;
+ * @reader: NULL where there is nothing more to do. -ENOENT: not registered.
+ */
+static int tell(const struct ioasid_rcu *rcu, void (*op)(void *context),
+		struct ioasid_rcu_reader **reader)
+{
+	*reader = NULL;
+	if (op)
+		op(rcu->ops_context);
+	if (rcu->flavour != IOASID_RCU_QSBR)
+		return 0;
+	*reader = find_reader(rcu);
+	return *reader ? 0 : -ENOENT;
+}
+
+static const struct ioasid_rcu_ops *own_ops(const struct ioasid_rcu *rcu)
+{
+	static const struct ioasid_rcu_ops none;
+
+	return rcu->flavour == IOASID_RCU_CUSTOM ? rcu->ops : &none;
+}
+
 int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
+	int ret = tell(rcu, own_ops(rcu)->quiescent, &reader);
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->quiescent)
-		rcu->ops->quiescent(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	if (ioasid_load_relaxed(&reader->epoch))
+	if (reader && ioasid_load_relaxed(&reader->epoch))
 		ioasid_grace_announce(rcu, reader);
-	return 0;
+	return ret;
 }
 
 int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
+	int ret = tell(rcu, own_ops(rcu)->thread_offline, &reader);
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_offline)
-		rcu->ops->thread_offline(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	ioasid_grace_offline(reader);
-	return 0;
+	if (reader)
+		ioasid_grace_offline(reader);
+	return ret;
 }
 
 int ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
+	int ret = tell(rcu, own_ops(rcu)->thread_online, &reader);
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->thread_online)
-		rcu->ops->thread_online(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
-		return 0;
-	reader = find_reader(rcu);
-	if (!reader)
-		return -ENOENT;
-	ioasid_grace_announce(rcu, reader);
-	return 0;
+	if (reader)
+		ioasid_grace_announce(rcu, reader);
+	return ret;
 }
 
 void ioasid_rcu_remove_readers(struct domain *domain)

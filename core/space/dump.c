@@ -112,6 +112,7 @@ static void dump_space(const struct sink *sink)
 	emit(sink, &line);
 	add_count(&line, "  live ", stats->live);
 	add_count(&line, " pending ", stats->pending);
+	add_count(&line, " unpublished ", stats->unpublished);
 	add_count(&line, " quarantined ", stats->quarantined);
 	add_count(&line, " capacity ", stats->capacity);
 	add_count(&line, " committed ", stats->committed);

@@ -211,8 +211,8 @@ static void unlink_notifier(struct space *space,
  * What runs on the thread of a call may not wait where that call may not: with
  * qsbr its caller may hold pointers, unseen.
  */
-void ioasid_notifier_call(struct space *space, struct ioasid_notifier *notifier,
-			  const struct ioasid_notice *notice)
+static void call(struct space *space, struct ioasid_notifier *notifier,
+		 const struct ioasid_notice *notice)
 {
 	struct ioasid_rcu *rcu = space->space.rcu;
 	bool online = ioasid_rcu_online(rcu);
@@ -236,7 +236,7 @@ static void unpin(struct space *space, struct ioasid_notifier *notifier)
 		return;
 	unlink_notifier(space, notifier);
 	if (notifier->release)
-		ioasid_notifier_call(space, notifier, NULL);
+		call(space, notifier, NULL);
 }
 
 static void tell(struct space *space, struct delivery *delivery,
@@ -252,7 +252,7 @@ static void tell(struct space *space, struct delivery *delivery,
 		delivery->calling = notifier;
 		/* It may be unregistered, with a call that is to end. */
 		if (!notifier->ended)
-			ioasid_notifier_call(space, notifier, &notice);
+			call(space, notifier, &notice);
 		next = pin_next(notifier->next, event, set);
 		delivery->calling = next;
 		unpin(space, notifier);
@@ -323,7 +323,7 @@ void ioasid_notifiers_release(struct space *space,
 		ended->next = NULL;
 		ended->space = NULL;
 		ended->ended = false;
-		ioasid_notifier_call(space, ended, NULL);
+		call(space, ended, NULL);
 	}
 }
 

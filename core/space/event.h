@@ -66,12 +66,6 @@ bool ioasid_event_tell(struct space *space, struct delivery *own,
 		       ioasid_t *freed, struct ioasid_rcu_head **deferred);
 bool ioasid_event_telling(const struct space *space);
 
-/*
- * Calls a notifier: the notice, or NULL that it is released; without the lock
- * meanwhile.
- */
-void ioasid_notifier_call(struct space *space, struct ioasid_notifier *notifier,
-			  const struct ioasid_notice *notice);
 /* A place in the line of notifiers that lasts while they come and go. */
 struct notifier_cursor {
 	struct ioasid_notifier *at;

@@ -57,10 +57,8 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 }
 
 void ioasid_spid_unname(struct space *space, struct set_record *record,
-			ioasid_t id)
+			struct extra *extra)
 {
-	struct extra *extra = ioasid_extra(space, id);
-
 	if (!extra || !extra->named)
 		return;
 	ioasid_map_remove(space, &record->spids, extra->spid, true);

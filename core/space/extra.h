@@ -34,7 +34,8 @@ int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **extra);
 void ioasid_extra_free(struct space *space, struct extra *extra);
 int ioasid_spid_name(struct space *space, struct set_record *record,
 		     ioasid_t id, ioasid_t spid);
+/* If it has a name; @extra may be NULL. */
 void ioasid_spid_unname(struct space *space, struct set_record *record,
-			ioasid_t id);
+			struct extra *extra);
 
 #endif /* IOASID_SPACE_EXTRA_H */

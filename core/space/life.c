@@ -157,7 +157,8 @@ static int end_begin(struct space *space, struct update *update, ioasid_t id,
 		return ret;
 	/* The name goes with the life, as far as lookups go. */
 	if (ioasid_unlikely(extra != NULL))
-		ioasid_spid_unname(space, ioasid_set_record_at(space, set), id);
+		ioasid_spid_unname(space, ioasid_set_record_at(space, set),
+				   extra);
 	if (ioasid_unlikely(watched)) {
 		end_tell(space, update, id, deferred);
 	} else if (ioasid_unlikely(closes && !ret)) {
@@ -434,7 +435,7 @@ int ioasid_space_publish_id(struct ioasid_space *public_space, ioasid_t id,
 static int release(struct space *space, struct update *update, ioasid_t id)
 {
 	struct ioasid_slot *slot = ioasid_locked_slot(space, id);
-	ioasid_state_t state = slot ? ioasid_load_relaxed(&slot->state) : 0;
+	ioasid_state_t state = ioasid_locked_state(space, id);
 
 	if (!ioasid_state_reserved(state))
 		return -ENOENT;
@@ -457,7 +458,7 @@ int ioasid_space_release_id(struct ioasid_space *public_space, ioasid_t id)
 	return ret;
 }
 
-/* As ioasid_end_life(), with the lock. */
+/* As end_life(), with the lock. */
 static IOASID_INLINE int end_use(struct space *space, struct update *update,
 				 ioasid_t id, uint32_t set, uint32_t generation,
 				 void **data, struct ioasid_rcu_head *deferred)
@@ -484,7 +485,12 @@ static IOASID_INLINE int end_use(struct space *space, struct update *update,
 	return ret;
 }
 
-int ioasid_end_life(struct space *space, ioasid_t id, uint32_t set,
+/*
+ * As ioasid_space_free() of an ID of that set and generation, or any; @data
+ * receives the private pointer, @deferred is called once readers have left; each
+ * may be NULL.
+ */
+static int end_life(struct space *space, ioasid_t id, uint32_t set,
 		    uint32_t generation, void **data,
 		    struct ioasid_rcu_head *deferred)
 {
@@ -523,8 +529,8 @@ uint32_t ioasid_end_all(struct space *space, uint32_t set)
 
 int ioasid_space_free(struct ioasid_space *space, ioasid_t id)
 {
-	return ioasid_end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
-			       IOASID_GENERATION_ANY, NULL, NULL);
+	return end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
+			IOASID_GENERATION_ANY, NULL, NULL);
 }
 
 int ioasid_space_free_handle(struct ioasid_space *space, ioasid_handle_t handle)
@@ -533,8 +539,8 @@ int ioasid_space_free_handle(struct ioasid_space *space, ioasid_handle_t handle)
 
 	if (generation == IOASID_GENERATION_ANY)
 		return -ENOENT;
-	return ioasid_end_life(ioasid_to_space(space), ioasid_handle_id(handle),
-			       IOASID_SET_ANY, generation, NULL, NULL);
+	return end_life(ioasid_to_space(space), ioasid_handle_id(handle),
+			IOASID_SET_ANY, generation, NULL, NULL);
 }
 
 int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
@@ -546,16 +552,16 @@ int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
 	if (ret)
 		return ret;
 	head->func = func;
-	return ioasid_end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
-			       IOASID_GENERATION_ANY, NULL, head);
+	return end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
+			IOASID_GENERATION_ANY, NULL, head);
 }
 
 int ioasid_space_remove(struct ioasid_space *space,
 			const struct ioasid_set *set, ioasid_t id, void **data)
 {
-	return ioasid_end_life(ioasid_to_space(space), id,
-			       ioasid_set_index(space, set),
-			       IOASID_GENERATION_ANY, data, NULL);
+	return end_life(ioasid_to_space(space), id,
+			ioasid_set_index(space, set), IOASID_GENERATION_ANY,
+			data, NULL);
 }
 
 int ioasid_space_free_all(struct ioasid_space *space, uint32_t *count)
@@ -579,9 +585,8 @@ static void put_last(struct space *space, ioasid_t id, ioasid_state_t before)
 	slot = ioasid_locked_slot(space, id);
 	if (before & IOASID_STATE_LIVE) {
 		extra = ioasid_extra(space, id);
-		if (ioasid_unlikely(extra != NULL))
-			ioasid_spid_unname(
-				space, ioasid_set_record_at(space, set), id);
+		ioasid_spid_unname(space, ioasid_set_record_at(space, set),
+				   extra);
 		end_closed(space, &update, id, slot, set, extra, NULL);
 	} else {
 		end_unreferenced(space, &update, id, slot, set);

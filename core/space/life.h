@@ -41,15 +41,6 @@ static inline void ioasid_update_end(struct space *space, struct update *update)
 /* With callbacks and space locked: hands back all that waits for it. */
 void ioasid_hand_back(struct space *space);
 
-/*
- * Without lock. As ioasid_space_free() of an ID of that set and generation, or
- * any; @data receives the private pointer, @deferred is called once readers
- * have left; each may be NULL.
- */
-int ioasid_end_life(struct space *space, ioasid_t id, uint32_t set,
-		    uint32_t generation, void **data,
-		    struct ioasid_rcu_head *deferred);
-
 /* Without lock. Frees the IDs of a set, or of any, and counts them. */
 uint32_t ioasid_end_all(struct space *space, uint32_t set);
 

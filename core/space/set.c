@@ -216,7 +216,7 @@ int ioasid_spid_detach(struct ioasid_space *public_space, ioasid_t id)
 		ioasid_spid_unname(
 			space,
 			ioasid_set_record_at(space, ioasid_state_set(state)),
-			id);
+			extra);
 		extra->spid = INVALID_IOASID;
 		if (!extra->source)
 			ioasid_extra_free(space, extra);

@@ -32,6 +32,18 @@ void ioasid_callbacks_unlock(struct space *space)
 }
 
 /* The space's lock is not held around callbacks, but nothing may be waited for. */
+static void call_begin(struct space *space, struct ioasid_rcu_frame *frame)
+{
+	ioasid_space_unlock(space);
+	ioasid_rcu_frame_enter(frame, space->space.rcu);
+}
+
+static void call_end(struct space *space, const struct ioasid_rcu_frame *frame)
+{
+	ioasid_rcu_frame_leave(frame);
+	ioasid_space_lock(space);
+}
+
 static ioasid_t call_alloc(struct space *space,
 			   const struct ioasid_allocator_ops *ops, ioasid_t min,
 			   ioasid_t max)
@@ -39,11 +51,9 @@ static ioasid_t call_alloc(struct space *space,
 	struct ioasid_rcu_frame frame;
 	ioasid_t id;
 
-	ioasid_space_unlock(space);
-	ioasid_rcu_frame_enter(&frame, space->space.rcu);
+	call_begin(space, &frame);
 	id = ops->alloc(min, max, ops->pdata);
-	ioasid_rcu_frame_leave(&frame);
-	ioasid_space_lock(space);
+	call_end(space, &frame);
 	return id;
 }
 
@@ -52,11 +62,9 @@ static void call_free(struct space *space,
 {
 	struct ioasid_rcu_frame frame;
 
-	ioasid_space_unlock(space);
-	ioasid_rcu_frame_enter(&frame, space->space.rcu);
+	call_begin(space, &frame);
 	ops->free(id, ops->pdata);
-	ioasid_rcu_frame_leave(&frame);
-	ioasid_space_lock(space);
+	call_end(space, &frame);
 }
 
 static bool same_functions(const struct ioasid_allocator_ops *a,
@@ -178,11 +186,9 @@ static void call_release(struct space *space, struct ioasid_allocator_ops *ops)
 {
 	struct ioasid_rcu_frame frame;
 
-	ioasid_space_unlock(space);
-	ioasid_rcu_frame_enter(&frame, space->space.rcu);
+	call_begin(space, &frame);
 	ops->release(ops);
-	ioasid_rcu_frame_leave(&frame);
-	ioasid_space_lock(space);
+	call_end(space, &frame);
 }
 
 struct extra *ioasid_source_hand_back(struct space *space)
@@ -235,11 +241,9 @@ static int ask(struct space *space, ioasid_t min, ioasid_t max, ioasid_t *id,
  */
 static bool in_use(struct space *space, ioasid_t id)
 {
-	const struct ioasid_slot *slot = ioasid_locked_slot(space, id);
-
 	return ioasid_extra(space, id) ||
-	       (slot && (ioasid_load_relaxed(&slot->state) &
-			 (IOASID_STATE_LIVE | IOASID_STATE_REFS)));
+	       ioasid_locked_state(space, id) &
+		       (IOASID_STATE_LIVE | IOASID_STATE_REFS);
 }
 
 /* Claims the ID that was given, with what is to be known of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "order.h"
 
+#include "../platform/memory.h"
 #include "../platform/util.h"
 
 #include <string.h>
@@ -93,7 +94,7 @@ static void *order_from_list(struct ioasid_order_list *list)
 
 static void *order_alloc(struct ioasid_order *order, size_t size)
 {
-	void *block = order->memory->alloc(order->memory->context, size);
+	void *block = ioasid_memory_alloc(order->memory, size);
 
 	if (block)
 		order->bytes += size;
@@ -102,7 +103,7 @@ static void *order_alloc(struct ioasid_order *order, size_t size)
 
 static void order_free(struct ioasid_order *order, void *block, size_t size)
 {
-	order->memory->free(order->memory->context, block, size);
+	ioasid_memory_free(order->memory, block, size);
 	order->bytes -= size;
 }
 

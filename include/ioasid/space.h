@@ -256,7 +256,8 @@ int ioasid_space_alloc(struct ioasid_space *space, struct ioasid_set *set,
  * @max:   highest ID wanted, inclusive
  * @data:  as for ioasid_space_alloc()
  * @next:  the caller's cursor: where to begin, the ID after the last one
- *         afterwards; @min is taken for what lies outside of the range. Read and
+ *         afterwards; @min is taken for what lies outside of the range, and what
+ *         lies above it counts as gone around. Read and
  *         written under the space's lock: the calls that share it name one space
  * @id:    receives the ID
  *
