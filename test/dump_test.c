@@ -253,6 +253,50 @@ static void allocators(struct fixture *fixture)
 				 0);
 }
 
+struct going {
+	struct ioasid_space *space;
+	struct ioasid_allocator_ops ops[3];
+	unsigned int lines;
+};
+
+/* Each goes with its own line. */
+static void on_allocator(const char *line, void *arg)
+{
+	struct going *going = arg;
+	char word[64];
+
+	if (!strstr(line, "  allocator "))
+		return;
+	going->lines++;
+	for (unsigned int i = 0; i < 3; i++)
+		if (has_word(line, number(word, "allocator ", &going->ops[i])))
+			assert_int_equal(ioasid_space_unregister_allocator(
+						 going->space, &going->ops[i],
+						 IOASID_UNREGISTER_IDLE),
+					 0);
+}
+
+static void allocators_leave(struct fixture *fixture)
+{
+	const struct ioasid_allocator_ops ops = { host_alloc, host_free, NULL,
+						  NULL };
+	struct going going = { fixture->space, { ops, ops, ops }, 0 };
+	unsigned int dumps = 0, before;
+
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(ioasid_space_register_allocator(fixture->space,
+								 &going.ops[i]),
+				 0);
+	/* One that comes up to the place of another may be passed by. */
+	do {
+		before = going.lines;
+		ioasid_space_dump(fixture->space, on_allocator, &going);
+		dumps++;
+	} while (going.lines > before);
+	assert_int_equal(going.lines, 3);
+	assert_in_range(dumps, 2, 4);
+}
+
 static void dump_and_free(ioasid_t id, void *data)
 {
 	struct fixture *fixture = data;
@@ -666,6 +710,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(names_everything, PER_STORE),
 		CASE(allocators, PER_STORE | PER_FLAVOUR),
+		CASE(allocators_leave, PER_STORE),
 		CASE(closed, PER_STORE),
 		CASE(notifiers_leave, PER_STORE),
 #if !TEST_TSAN

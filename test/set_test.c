@@ -1113,6 +1113,10 @@ static void few_wait(struct fixture *fixture)
 		ioasid_rcu_stats(fixture->rcu, &domain);
 		assert_in_range(domain.retired, 0, 200);
 	}
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	ioasid_rcu_stats(fixture->rcu, &domain);
+	assert_int_equal(domain.retired, 0);
+	assert_int_equal(domain.retired_bytes, 0);
 }
 
 /*
