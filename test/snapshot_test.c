@@ -625,6 +625,34 @@ static void quarantined(struct fixture *fixture)
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
 
+/* The cyclic policy goes on from where it was. */
+static void cyclic(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	struct ioasid_space_config config;
+	struct ioasid_space *space[2];
+	ioasid_t id = INVALID_IOASID;
+	size_t size;
+
+	fixture_space_config(fixture, &config, 0, LAST);
+	config.reuse = IOASID_REUSE_CYCLIC;
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(ioasid_space_create(&config, &space[i]), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(ioasid_space_alloc(space[0], NULL, 0, LAST,
+						    NULL, &id),
+				 0);
+	assert_int_equal(ioasid_space_free_all(space[0], NULL), 0);
+	size = snapshot(space[0], bytes);
+	assert_int_equal(ioasid_space_restore(space[1], &codec, bytes, size),
+			 0);
+	assert_int_equal(ioasid_space_alloc(space[1], NULL, 0, LAST, NULL, &id),
+			 0);
+	assert_int_equal(id, 3);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(ioasid_space_destroy(space[i]), 0);
+}
+
 /* Without a codec there is all but the pointers. */
 static void no_codec(struct fixture *fixture)
 {
@@ -1076,6 +1104,12 @@ static void allocators(struct fixture *fixture)
 	assert_int_equal(get(bytes + HEADER + 28), 2);
 	refuse(space, bytes, size, -ENODEV);
 	assert_int_equal(ioasid_space_register_allocator(space, &other), 0);
+	/* One is taken back: it has none in use. */
+	restore_objects(space, bytes, size, 1, -EOWNERDEAD, 1);
+	assert_int_equal(ioasid_space_unregister_allocator(
+				 space, &other, IOASID_UNREGISTER_IDLE),
+			 0);
+	assert_int_equal(ioasid_space_register_allocator(space, &other), 0);
 	assert_int_equal(ioasid_space_restore(space, &codec, bytes, size), 0);
 	expect_same(space, fixture->space);
 	assert_int_equal(ioasid_space_free(space, 501), 0);
@@ -1278,6 +1312,7 @@ int main(void)
 		CASE(does_not_fit, PER_STORE),
 		CASE(not_empty, PER_STORE),
 		CASE(quarantined, PER_STORE),
+		CASE(cyclic, PER_STORE | NO_SPACE),
 		CASE(no_codec, PER_STORE),
 		CASE(decodes_once, PER_STORE),
 		CASE(gives_back, PER_STORE),

@@ -1167,6 +1167,8 @@ static void own_lock(struct fixture *fixture)
 
 	fixture_space_config(fixture, &config, 0, 99);
 	config.lock = (struct ioasid_lock_ops){ take, drop, &lock };
+	/* Of all there is to it the lock alone is the user's. */
+	config.memory = (struct ioasid_memory){ 0 };
 	assert_int_equal(ioasid_space_create(&config, &space), 0);
 	taken = lock.taken;
 	assert_int_equal(ioasid_space_alloc(space, NULL, 0, 9, NULL, &id), 0);
