@@ -1043,6 +1043,66 @@ static void destroy_in_use(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
 }
 
+struct far_callback {
+	struct ioasid_rcu_head head;
+	unsigned int called;
+};
+
+static void on_far_callback(struct ioasid_rcu_head *head)
+{
+	((struct far_callback *)head)->called++;
+}
+
+static struct ioasid_rcu *far_domain(struct fixture *fixture,
+				     enum ioasid_rcu_flavour flavour)
+{
+	const struct ioasid_rcu_config config = {
+		.flavour = flavour,
+		.memory = test_memory_hooks(&fixture->memory, false),
+	};
+	struct ioasid_rcu *rcu;
+
+	assert_int_equal(ioasid_rcu_create(&config, &rcu), 0);
+	return rcu;
+}
+
+/*
+ * No callback runs in a section of another domain, where its record is not in
+ * its place, nor where there is no memory for one.
+ */
+static void sections_of_many_domains(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = far_domain(fixture, IOASID_RCU_QSBR);
+	struct ioasid_rcu *other[IOASID_RCU_READERS + 1];
+	struct far_callback callback = { .called = 0 };
+	const unsigned int last = IOASID_RCU_READERS;
+	unsigned int i;
+
+	for (i = 0; i <= last; i++) {
+		other[i] = far_domain(fixture, IOASID_RCU_EPOCH);
+		if (i == last)
+			break;
+		ioasid_rcu_read_lock(other[i]);
+		ioasid_rcu_read_unlock(other[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		fixture->memory.fail_all = !i;
+		ioasid_rcu_read_lock(other[last]);
+		fixture->memory.fail_all = false;
+		assert_int_equal(ioasid_rcu_defer(rcu, &callback.head,
+						  on_far_callback),
+				 0);
+		assert_int_equal(ioasid_rcu_barrier(rcu), -EDEADLK);
+		assert_int_equal(callback.called, i);
+		ioasid_rcu_read_unlock(other[last]);
+		assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+		assert_int_equal(callback.called, i + 1);
+	}
+	for (i = 0; i <= last; i++)
+		assert_int_equal(ioasid_rcu_destroy(other[i]), 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -1075,6 +1135,7 @@ int main(void)
 		     PER_FLAVOUR | BUILT_IN | NO_SPACE),
 		CASE(destroy_cleans_up, PER_FLAVOUR | NO_SPACE),
 		CASE(destroy_in_use, PER_FLAVOUR),
+		CASE(sections_of_many_domains, NO_SPACE | NO_RCU),
 	};
 
 	return test_run("rcu", cases, ARRAY_SIZE(cases));
