@@ -344,6 +344,28 @@ static void old_reader(struct fixture *fixture)
 	assert_int_equal(vacated(fixture, 0, 9), 1);
 }
 
+/* Each alloc gives some back that have waited; who needs one gets as far. */
+static void given_back_by_and_by(struct fixture *fixture)
+{
+	struct ioasid_space *space;
+	ioasid_t n;
+
+	reset(fixture, 0, 99, IOASID_REUSE_LOWEST, true);
+	space = fixture->space;
+	for (n = 0; n < 40; n++)
+		assert_int_equal(next(fixture, 0, 99), n);
+	ioasid_rcu_read_lock(fixture->rcu);
+	for (n = 0; n < 40; n++)
+		assert_int_equal(ioasid_space_free(space, n), 0);
+	assert_int_equal(counts(fixture).quarantined, 40);
+	ioasid_rcu_read_unlock(fixture->rcu);
+	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+	assert_int_equal(next(fixture, 70, 70), 70);
+	assert_in_range(counts(fixture).quarantined, 1, 39);
+	for (n = 0; n < 40; n += 39)
+		assert_int_equal(next(fixture, n, n), n);
+}
+
 static void quarantine_of_many(struct fixture *fixture)
 {
 	struct test_random random = { 29 };
@@ -1206,6 +1228,7 @@ int main(void)
 		CASE(shared_cursor, PER_STORE),
 		CASE(quarantine, PER_STORE | PER_FLAVOUR),
 		CASE(old_reader, PER_STORE | PER_FLAVOUR | THREADS),
+		CASE(given_back_by_and_by, PER_STORE),
 		CASE(quarantine_of_many, PER_STORE),
 		CASE(handles, PER_STORE | PER_FLAVOUR),
 		CASE(get_handle_overflow, PER_STORE),
