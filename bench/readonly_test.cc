@@ -614,8 +614,7 @@ int main()
 			if (flavour.flavour == IOASID_RCU_EPOCH &&
 			    flavour.allocated)
 				expect(store, flavour, Plant::UNREGISTERED,
-				       "planted lack of memory",
-				       WROTE_ELSEWHERE);
+				       "planted lack of memory", WROTE_SHARED);
 		}
 		expect(store, COUNTS, Plant::NONE, "planted count of readers",
 		       WROTE_SHARED);

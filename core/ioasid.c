@@ -9,6 +9,7 @@ ioasid_atomic_ptr ioasid_default;
 
 static struct ioasid_lock lock = IOASID_LOCK_INIT;
 static struct ioasid_space_config chosen;
+static struct ioasid_guard guard;
 
 static void fork_prepare(void)
 {
@@ -35,7 +36,16 @@ static bool lock_default(void)
 						      fork_child };
 
 	ioasid_at_fork(IOASID_FORK_DEFAULT, &hook);
-	return ioasid_lock_unless_forking(&lock);
+	if (!ioasid_lock_unless_forking(&lock))
+		return false;
+	ioasid_guard_adopt(&guard, &lock);
+	return true;
+}
+
+static void unlock_default(void)
+{
+	ioasid_guard_drop(&guard);
+	ioasid_unlock(&lock);
 }
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
@@ -62,7 +72,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config)
 			chosen = *config;
 		}
 	}
-	ioasid_unlock(&lock);
+	unlock_default();
 	return ret;
 }
 
@@ -77,7 +87,7 @@ struct ioasid_space *ioasid_default_space(void)
 	space = ioasid_load_relaxed(&ioasid_default);
 	if (!space && !ioasid_space_create(&chosen, &space))
 		ioasid_store_release(&ioasid_default, space);
-	ioasid_unlock(&lock);
+	unlock_default();
 	return space;
 }
 

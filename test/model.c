@@ -1366,14 +1366,18 @@ int model_free(struct model *model, ioasid_t id)
 int model_remove_id(struct model *model, const struct ioasid_set *set,
 		    ioasid_t id, void **data)
 {
-	const struct model_entry *entry = model_live(model, id);
+	struct model_entry *entry = model_entry(model, id);
 
-	if (entry && set && entry->set != set) {
+	if (!model_live(model, id))
+		return model_free(model, id);
+	if (set && entry->set != set) {
 		model->stats.free_unknown++;
 		return -EACCES;
 	}
-	if (entry)
-		*data = entry->data;
+	*data = entry->data;
+	/* It is not told: whoever removed it may let it go. */
+	if (model_watched(model))
+		entry->data = NULL;
 	return model_free(model, id);
 }
 

@@ -127,6 +127,21 @@ void ioasid_guard_unlock(struct ioasid_guard *guard)
 	ioasid_cancel_restore(cancel);
 }
 
+void ioasid_guard_adopt(struct ioasid_guard *guard, struct ioasid_lock *lock)
+{
+	guard->cancel = ioasid_cancel_disable();
+	guard->again = 0;
+	guard->lock = lock;
+	guard->outer = guards;
+	guards = guard;
+}
+
+void ioasid_guard_drop(struct ioasid_guard *guard)
+{
+	guards = guard->outer;
+	ioasid_cancel_restore(guard->cancel);
+}
+
 static bool has_by_guard(const struct ioasid_lock *lock)
 {
 	return find_guard(lock) != NULL;

@@ -138,6 +138,9 @@ struct ioasid_guard {
 
 void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock);
 void ioasid_guard_unlock(struct ioasid_guard *guard);
+/* The same for a lock that the thread has without a guard, which it keeps. */
+void ioasid_guard_adopt(struct ioasid_guard *guard, struct ioasid_lock *lock);
+void ioasid_guard_drop(struct ioasid_guard *guard);
 
 /*
  * What a hook of fork() does with each lock: takes it, unless this thread has it

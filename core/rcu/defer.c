@@ -274,6 +274,8 @@ static bool reclaimer_wake(struct domain *domain)
 	if (!awake) {
 		ioasid_lock(&domain->lock);
 		domain->reclaimer_idle = true;
+		/* Inside of fork() it cannot: then with a call after that. */
+		domain->reclaimer_lost = ioasid_forking();
 		ioasid_unlock(&domain->lock);
 	}
 	return awake;
@@ -363,6 +365,7 @@ void ioasid_rcu_reclaimer_stop(struct domain *domain)
 {
 	ioasid_lock(&domain->lock);
 	domain->reclaimer = false;
+	domain->reclaimer_lost = false;
 	ioasid_unlock(&domain->lock);
 	ioasid_worker_stop(&domain->worker);
 }

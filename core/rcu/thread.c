@@ -38,6 +38,8 @@ static IOASID_TLS struct {
 	uint32_t counted;
 	/* has the exit hook; registers or unregisters; is as good as gone */
 	bool hooked, busy, left;
+	/* gives a record of it back */
+	struct domain *freeing;
 	/* numbers of domains, and whether it is a callback */
 	unsigned int depth;
 	uint64_t inside[DEPTH];
@@ -226,9 +228,11 @@ static void thread_exit(void)
 			continue;
 		/* The domain may go, but not before its memory is back. */
 		ioasid_fetch_add_acq_rel(&domain->freeing, 1u);
+		thread.freeing = domain;
 		ioasid_unlock(&registry);
 		ioasid_memory_zeroed_free(&domain->memory, reader,
 					  sizeof(*reader));
+		thread.freeing = NULL;
 		ioasid_fetch_sub_release(&domain->freeing, 1u);
 		ioasid_lock(&registry);
 	}
@@ -684,7 +688,7 @@ void ioasid_rcu_drop_others(struct domain *domain)
 
 	domain->readers = NULL;
 	domain->threads = 0;
-	ioasid_store_relaxed(&domain->freeing, 0);
+	ioasid_store_relaxed(&domain->freeing, thread.freeing == domain);
 	for (; reader; reader = next) {
 		next = reader->next_in_domain;
 		if (reader->thread == &thread) {

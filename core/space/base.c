@@ -134,6 +134,17 @@ struct ioasid_memory ioasid_space_hooks(struct space *space)
 	return memory;
 }
 
+void ioasid_space_reclaim(struct space *space)
+{
+	struct ioasid_guard guard;
+
+	if (!space->guarded)
+		ioasid_guard_adopt(&guard, &space->lock);
+	ioasid_rcu_reclaim_all(space->space.rcu);
+	if (!space->guarded)
+		ioasid_guard_drop(&guard);
+}
+
 bool ioasid_space_name(char *to, const char *from)
 {
 	size_t length = 0;

@@ -146,12 +146,15 @@ bool ioasid_space_name(char *to, const char *from);
 /* Who calls? No lock needed. */
 const void *ioasid_space_thread(void);
 
+/* Frees what is due, of other spaces too, whose hooks may fork. */
+void ioasid_space_reclaim(struct space *space);
+
 /* A store has failed; true: it may not once what was retired is given back. */
 static inline bool ioasid_space_may_retry(struct space *space, int ret)
 {
 	if (ioasid_likely(ret != -ENOMEM || !space->refused))
 		return false;
-	ioasid_rcu_reclaim_all(space->space.rcu);
+	ioasid_space_reclaim(space);
 	return true;
 }
 

@@ -133,7 +133,7 @@ static void end_closed(struct space *space, struct update *update, ioasid_t id,
 		end_vacant(space, id, slot, set, extra);
 		return;
 	}
-	if (ioasid_source_calling(space)) {
+	if (ioasid_source_calling(space) || ioasid_forking()) {
 		ioasid_slot_hold(slot, set);
 		count_free(space, true);
 	}
@@ -464,6 +464,7 @@ static IOASID_INLINE int end_use(struct space *space, struct update *update,
 				 void **data, struct ioasid_rcu_head *deferred)
 {
 	struct ioasid_slot *slot = ioasid_locked_slot(space, id);
+	bool watched = ioasid_watched(space);
 	ioasid_state_t state;
 	void *found;
 	int ret;
@@ -480,9 +481,13 @@ static IOASID_INLINE int end_use(struct space *space, struct update *update,
 	found = ioasid_load_relaxed(&slot->private_data);
 	ret = end_begin(space, update, id, slot, ioasid_state_set(state),
 			deferred);
-	if (!ret && data)
-		*data = found;
-	return ret;
+	if (ret || !data)
+		return ret;
+	*data = found;
+	/* It is the caller's to free, whoever has yet to be told. */
+	if (watched)
+		ioasid_store_release(&slot->private_data, NULL);
+	return 0;
 }
 
 /*

@@ -159,7 +159,7 @@ int ioasid_set_make(struct space *space, struct ioasid_set *set,
 		return ret;
 	/* Records of destroyed sets wait for readers as well. */
 	if (ioasid_space_must_wait(space)) {
-		ioasid_rcu_reclaim_all(space->space.rcu);
+		ioasid_space_reclaim(space);
 		if (ioasid_space_must_wait(space))
 			return -EAGAIN;
 	}

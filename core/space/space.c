@@ -191,6 +191,16 @@ static bool telling(struct space *space)
 	return ret;
 }
 
+static bool has_sourced(struct space *space)
+{
+	bool ret;
+
+	ioasid_space_lock(space);
+	ret = space->sources.ids > 0;
+	ioasid_space_unlock(space);
+	return ret;
+}
+
 int ioasid_space_destroy(struct ioasid_space *public_space)
 {
 	struct ioasid_memory memory;
@@ -202,6 +212,10 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 		return 0;
 	space = ioasid_to_space(public_space);
 	if (ioasid_source_calling(space) || telling(space))
+		return -EDEADLK;
+	/* What allocators do when they get their IDs back is waited for. */
+	if (has_sourced(space) &&
+	    (ioasid_rcu_in_section(public_space->rcu) || ioasid_forking()))
 		return -EDEADLK;
 	/* What the store has retired is freed through the space. */
 	ret = ioasid_rcu_barrier(public_space->rcu);
@@ -217,8 +231,9 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	ioasid_sets_destroy(space);
 	ioasid_space_unlock(space);
 	ioasid_callbacks_unlock(space);
-	if (retires)
-		ioasid_rcu_barrier(public_space->rcu);
+	/* Without the barrier what waits for readers stays, and needs this. */
+	if (retires && ioasid_rcu_barrier(public_space->rcu))
+		return 0;
 	memory = space->user_memory;
 	public_space->store.ops->destroy(&public_space->store);
 	ioasid_rcu_unuse(public_space->rcu);

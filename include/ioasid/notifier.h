@@ -39,7 +39,8 @@ enum ioasid_event {
  * @set:    owner, or NULL
  * @handle: the ID and its generation
  * @spid:   its name in @set as of now, for a free the last; or INVALID_IOASID
- * @data:   private pointer as of now
+ * @data:   private pointer as of now; NULL for a free by ioasid_space_remove(),
+ *          whose caller has it
  * @arg:    of ioasid_space_notify()
  */
 struct ioasid_notice {

@@ -196,8 +196,9 @@ int ioasid_space_create(const struct ioasid_space_config *config,
  * Context: waits for a grace period; no other call on @space may run or
  * follow.
  * Return: 0; -EDEADLK inside a read section or callback of its domain, or a
- * callback of an allocator or notifier of @space; -EIO, -EDEADLK of
- * ioasid_rcu_barrier(). On error nothing has changed.
+ * callback of an allocator or notifier of @space; with IDs of allocators inside
+ * of any section where no callback may run, see ioasid_rcu_defer(), or of fork();
+ * -EIO, -EDEADLK of ioasid_rcu_barrier(). On error nothing has changed.
  * Complexity: linear in the memory held.
  */
 int ioasid_space_destroy(struct ioasid_space *space);
