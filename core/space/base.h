@@ -86,7 +86,6 @@ struct space {
 	/* what follows is written under the lock */
 	struct ioasid_lock_ops lock_ops;
 	struct ioasid_lock lock __attribute__((aligned(IOASID_CACHE_LINE)));
-	struct ioasid_guard guard;
 	struct ioasid_stats stats;
 	struct quarantine quarantine;
 	/* the store's last request, as too much memory waits for readers */
@@ -99,6 +98,8 @@ struct space {
 	struct map extras;
 	struct sources sources;
 	struct events events;
+	/* where the lock needs one */
+	struct ioasid_guard guard;
 	/* under the lock of all spaces */
 	struct space *next, **prev;
 };

@@ -234,8 +234,8 @@ static void radix_destroy(struct ioasid_store *store)
  * The first child from @index on whose bit is 1 once XORed with @invert, or
  * FANOUT.
  */
-static unsigned int next_child(const uint64_t *bits, uint64_t invert,
-			       unsigned int index)
+static IOASID_INLINE unsigned int
+next_child(const uint64_t *bits, uint64_t invert, unsigned int index)
 {
 	uint64_t found;
 
@@ -257,8 +257,8 @@ static unsigned int next_child(const uint64_t *bits, uint64_t invert,
  * search back to the root with the ID after it: once a level at most, as the
  * subtree chosen next has one.
  */
-static uint64_t next_id(const struct ioasid_store *store, uint64_t id,
-			bool occupied)
+static IOASID_INLINE uint64_t next_id(const struct ioasid_store *store,
+				      uint64_t id, bool occupied)
 {
 	const uint64_t invert = occupied ? 0 : ~UINT64_C(0);
 	const struct ioasid_radix_node *inner;
