@@ -709,6 +709,46 @@ static void library_first_in_child(void)
 	all_in_order();
 }
 
+/* The next that takes memory forks, and both go on from there. */
+static bool armed;
+static pid_t forked = -1;
+
+static void *fork_in_alloc(void *context, size_t size)
+{
+	(void)context;
+	if (armed) {
+		armed = false;
+		forked = fork();
+		CHECK(forked >= 0);
+		if (!forked)
+			alarm(HANG_SECONDS);
+	}
+	return malloc(size);
+}
+
+static void plain_free(void *context, void *memory, size_t size)
+{
+	(void)context;
+	(void)size;
+	free(memory);
+}
+
+/* The lock of who makes the default space is held around its hooks. */
+static void default_space_in_hooks(void)
+{
+	const struct ioasid_space_config config = {
+		.memory = { .alloc = fork_in_alloc, .free = plain_free },
+	};
+
+	CHECK(!ioasid_default_configure(&config));
+	armed = true;
+	CHECK(ioasid_default_space());
+	CHECK(!armed);
+	all_in_order();
+	if (forked)
+		CHECK(!status_of(forked));
+}
+
 static ioasid_atomic_u32 stop;
 
 static void *alloc_and_free(void *arg)
@@ -836,12 +876,11 @@ static void allocator_in_order(void)
 	CHECK(ioasid_space_validate(space, NULL));
 }
 
-static void allocators_in_handlers(void)
+/* The allocator's other thread is in a callback from there on. */
+static pthread_t slow_begin(ioasid_t *id)
 {
 	struct ioasid_space_config config = { .max = 99 };
 	pthread_t thread;
-	ioasid_t id;
-	int cancel;
 
 	register_users();
 	CHECK(!ioasid_space_create(&config, &space));
@@ -852,8 +891,18 @@ static void allocators_in_handlers(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(slow.given); i++)
 		CHECK(!ioasid_space_alloc(space, NULL, 0, 99, NULL,
 					  &slow.given[i]));
-	CHECK(!pthread_create(&thread, NULL, alloc_slowly, &id));
+	CHECK(!pthread_create(&thread, NULL, alloc_slowly, id));
 	wait_for(&slow.reached, 1);
+	return thread;
+}
+
+static void allocators_in_handlers(void)
+{
+	pthread_t thread;
+	ioasid_t id;
+	int cancel;
+
+	thread = slow_begin(&id);
 	handlers.prepare = use_allocator;
 	fork_both(allocator_in_order);
 	handlers.prepare = NULL;
@@ -870,6 +919,67 @@ static void allocators_in_handlers(void)
 	allocator_in_order();
 	CHECK(!pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel));
 	CHECK(cancel == PTHREAD_CANCEL_ENABLE);
+	CHECK(!ioasid_space_destroy(space));
+}
+
+static struct {
+	struct ioasid_rcu_head rcu;
+	bool gone;
+} object;
+
+static void on_gone(struct ioasid_rcu_head *head)
+{
+	(void)head;
+	object.gone = true;
+}
+
+/* Who hands the ID back comes after readers are waited for. */
+static void defer_at_allocator(void)
+{
+	object.gone = false;
+	CHECK(!ioasid_space_free_deferred(space, slow.given[slow.freed++],
+					  &object.rcu, on_gone));
+}
+
+static void gone_is_not_found(void)
+{
+	void *data;
+
+	CHECK(slow.freed);
+	CHECK(!ioasid_rcu_barrier(ioasid_space_rcu(space)));
+	CHECK(object.gone);
+	CHECK(ioasid_space_find(space, NULL, slow.given[slow.freed - 1], NULL,
+				&data) == -ENOENT);
+}
+
+static void gone_in_child(void)
+{
+	gone_is_not_found();
+	allocator_in_order();
+}
+
+static void deferred_in_handlers(void)
+{
+	pthread_t thread;
+	ioasid_t id;
+
+	thread = slow_begin(&id);
+	handlers.prepare = defer_at_allocator;
+	fork_both(gone_in_child);
+	gone_is_not_found();
+	handlers.prepare = NULL;
+	handlers.parent = defer_at_allocator;
+	fork_both(no_check);
+	gone_is_not_found();
+	handlers.parent = NULL;
+	handlers.child = defer_at_allocator;
+	fork_both(gone_in_child);
+	handlers.child = NULL;
+	CHECK(slow.freed == 2);
+	ioasid_store_release(&slow.open, 1);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(slow.backs == 2);
+	allocator_in_order();
 	CHECK(!ioasid_space_destroy(space));
 }
 
@@ -897,7 +1007,9 @@ ALONE(library_in_earlier_handlers)
 ALONE(library_in_later_handlers)
 ALONE(library_first_in_handlers)
 ALONE(library_first_in_child)
+ALONE(default_space_in_hooks)
 ALONE(allocators_in_handlers)
+ALONE(deferred_in_handlers)
 ALONE(forks_while_threads_alloc)
 ALONE(forks_from_all_threads)
 
@@ -923,7 +1035,9 @@ int main(void)
 		TEST(library_in_later_handlers),
 		TEST(library_first_in_handlers),
 		TEST(library_first_in_child),
+		TEST(default_space_in_hooks),
 		TEST(allocators_in_handlers),
+		TEST(deferred_in_handlers),
 		TEST(forks_while_threads_alloc),
 		TEST(forks_from_all_threads),
 	};
