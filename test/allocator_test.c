@@ -1547,6 +1547,64 @@ static void destroy_hands_back(struct fixture *fixture)
 	assert_int_equal(kept.released + a.released + b.released, 0);
 }
 
+struct late {
+	struct ioasid_rcu_head head;
+	unsigned int called;
+};
+
+static void on_late(struct ioasid_rcu_head *head)
+{
+	((struct late *)head)->called++;
+}
+
+static void defer_late(struct host *host, ioasid_t id)
+{
+	struct late *late = host->arg;
+
+	(void)id;
+	CHECK(!ioasid_rcu_defer(host->fixture->rcu, &late->head, on_late));
+}
+
+/*
+ * Where no callback may run, what allocators defer could not be waited for:
+ * nothing is handed back there. Without their IDs there is nothing to wait for.
+ */
+static void destroy_in_others_section(struct fixture *fixture)
+{
+	struct late late = { .called = 0 };
+	struct ioasid_rcu *other;
+	struct host host;
+	ioasid_t id;
+	void *data;
+
+	fixture_space(fixture, 0, IDS - 1);
+	host_init(&host, fixture, 0, 9);
+	assert_int_equal(enlist_host(&host), 0);
+	id = give(fixture);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(ioasid_rcu_create(NULL, &other), 0);
+	host.inside = defer_late;
+	host.arg = &late;
+	ioasid_rcu_read_lock(other);
+	assert_int_equal(ioasid_space_destroy(fixture->space), -EDEADLK);
+	ioasid_rcu_read_unlock(other);
+	assert_int_equal(host.backs, 0);
+	assert_int_equal(
+		ioasid_space_find(fixture->space, NULL, id, NULL, &data), 0);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	assert_int_equal(host.backs, 1);
+	assert_int_equal(ioasid_rcu_barrier(fixture->rcu), 0);
+	assert_int_equal(late.called, 1);
+	fixture_space(fixture, 0, IDS - 1);
+	host_init(&host, fixture, 0, 9);
+	assert_int_equal(enlist_host(&host), 0);
+	ioasid_rcu_read_lock(other);
+	assert_int_equal(ioasid_space_destroy(fixture->space), 0);
+	ioasid_rcu_read_unlock(other);
+	fixture->space = NULL;
+	assert_int_equal(ioasid_rcu_destroy(other), 0);
+}
+
 static void call_in_destroy(struct host *host, ioasid_t id)
 {
 	struct inside *inside = host->arg;
@@ -2374,6 +2432,7 @@ int main(void)
 		CASE(deferred_once_handed_back, PER_STORE),
 		CASE(name_taken_away, PER_STORE),
 		CASE(destroy_hands_back, PER_STORE | NO_SPACE),
+		CASE(destroy_in_others_section, PER_STORE | NO_SPACE),
 		CASE(calls_in_destroy, PER_STORE | NO_SPACE),
 		CASE(named_in_destroy, PER_STORE | NO_SPACE),
 		CASE(no_limit_without_readers, PER_STORE | NO_SPACE),
