@@ -620,6 +620,74 @@ static void deferred_while_told(struct fixture *fixture)
 	delist(&listener);
 }
 
+struct witness {
+	struct ioasid_notifier notifier;
+	/* stops in BIND */
+	struct gate gate;
+	unsigned int frees;
+	void *data;
+};
+
+static void on_removal(struct ioasid_notifier *notifier,
+		       const struct ioasid_notice *notice)
+{
+	struct witness *witness = (struct witness *)notifier;
+
+	if (notice->event == IOASID_EVENT_BIND) {
+		ioasid_store_release(&witness->gate.reached, 1);
+		wait_for(&witness->gate.open);
+	}
+	if (notice->event == IOASID_EVENT_FREE) {
+		witness->frees++;
+		witness->data = notice->data;
+	}
+}
+
+/* Whom remove gives the pointer to does not wait for those yet to be told. */
+static void removed_while_told(struct fixture *fixture)
+{
+	struct ioasid_space *space = fixture->space;
+	struct witness witness = { .notifier = { .notify = on_removal } };
+	struct object *object;
+	struct actor other;
+	void *data;
+
+	assert_int_equal(ioasid_space_register_notifier(space, NULL,
+							&witness.notifier),
+			 0);
+	/* By another thread, later; at once; with the last reference. */
+	for (unsigned int i = 0; i < 3; i++) {
+		object = give(fixture, NULL, 7);
+		witness.frees = 0;
+		witness.data = &witness;
+		if (i == 0) {
+			actor_begin(&other);
+			actor_start(&other, bind, fixture);
+			wait_for(&witness.gate.reached);
+		}
+		if (i == 2)
+			assert_int_equal(ioasid_space_get(space, NULL, 7), 0);
+		assert_int_equal(ioasid_space_remove(space, NULL, 7, &data), 0);
+		assert_ptr_equal(data, object);
+		assert_int_equal(find(fixture, 7), -ENOENT);
+		ioasid_rcu_thread_offline(fixture->rcu);
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+		free(object);
+		if (i == 0) {
+			assert_int_equal(witness.frees, 0);
+			ioasid_store_release(&witness.gate.open, 1);
+			actor_end(&other);
+		}
+		ioasid_rcu_thread_online(fixture->rcu);
+		if (i == 2)
+			assert_int_equal(ioasid_space_put(space, 7), 1);
+		assert_int_equal(witness.frees, 1);
+		assert_null(witness.data);
+	}
+	assert_int_equal(
+		ioasid_space_unregister_notifier(space, &witness.notifier), 0);
+}
+
 /* In a handler it waits its turn, with memory for that or without. */
 static void deferred_in_handlers(struct fixture *fixture)
 {
@@ -866,6 +934,7 @@ int main(void)
 		CASE(deferred_in_callbacks, PER_STORE),
 		CASE(deferred_and_handed_back, PER_STORE),
 		CASE(deferred_while_told, PER_STORE | PER_FLAVOUR | THREADS),
+		CASE(removed_while_told, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(deferred_in_handlers, PER_STORE | PER_FLAVOUR),
 		CASE(stress_plain, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(stress_watched, PER_STORE | PER_FLAVOUR | THREADS),
