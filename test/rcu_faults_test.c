@@ -121,11 +121,38 @@ static struct {
 	/* of which to read in the hooks, at most so deep in each other */
 	struct ioasid_rcu *read;
 	bool all;
+	/* forks once, and the child ends with destroy_left() */
+	bool fork;
+	pid_t child;
+	struct ioasid_rcu *left;
 } hook;
 static IOASID_TLS int depth, deepest;
 
+/* The child's only thread has ended, and so does the child. */
+static void destroy_left(void)
+{
+	CHECK(threads_of(hook.left) == 0);
+	CHECK(!ioasid_rcu_synchronize(hook.left));
+	CHECK(!ioasid_rcu_destroy(hook.left));
+	_exit(0);
+}
+
+static void fork_in_hook(void)
+{
+	hook.fork = false;
+	fflush(NULL);
+	hook.child = fork();
+	CHECK(hook.child >= 0);
+	if (hook.child)
+		return;
+	alarm(CHILD_HANG);
+	CHECK(!atexit(destroy_left));
+}
+
 static void in_hook(void)
 {
+	if (hook.fork)
+		fork_in_hook();
 	if (ioasid_load_acquire(&hook.hold)) {
 		ioasid_store_release(&hook.held, 1);
 		while (sem_wait(&hook.go))
@@ -442,6 +469,33 @@ static int status_of(void (*func)(void))
 	return status;
 }
 
+/* In the child, too, it is once that the thread gives its record back. */
+static void exit_forks_in_hook(struct fixture *fixture)
+{
+	struct actor leaving;
+	int status;
+
+	(void)fixture;
+	/* It has none of this after threads. */
+	if (TEST_TSAN)
+		skip();
+	create_domains(NULL);
+	assert_int_equal(ioasid_rcu_create(&hooked, &hook.left), 0);
+	actor_begin(&leaving);
+	/* So that it takes memory. */
+	actor_do(&leaving, enlist_all, NULL);
+	actor_do(&leaving, enlist, hook.left);
+	hook.fork = true;
+	actor_end(&leaving);
+	assert_false(hook.fork);
+	while (waitpid(hook.child, &status, 0) != hook.child)
+		CHECK(errno == EINTR);
+	assert_int_equal(status, 0);
+	assert_int_equal(threads_of(hook.left), 0);
+	assert_int_equal(ioasid_rcu_destroy(hook.left), 0);
+	destroy_domains();
+}
+
 static void alone_in_child(void)
 {
 	CHECK(!ioasid_rcu_read_held(scarce));
@@ -496,12 +550,26 @@ static struct {
 	int waited[2], all[2];
 	bool polled[2];
 	unsigned int calls;
+	/* deferred in the one with that number, of two */
+	struct ioasid_rcu *defers;
+	struct ioasid_rcu_head *head;
+	void (*func)(struct ioasid_rcu_head *head);
+	unsigned int when;
 } handler;
+
+static void defer_in_handler(void)
+{
+	if (handler.calls++ == handler.when)
+		CHECK(!ioasid_rcu_defer(handler.defers, handler.head,
+					handler.func));
+}
 
 static void in_handler(void)
 {
 	unsigned int call = handler.calls;
 
+	if (handler.defers)
+		defer_in_handler();
 	if (!handler.rcu)
 		return;
 	handler.waited[call] = ioasid_rcu_synchronize(handler.rcu);
@@ -992,6 +1060,40 @@ static void child_finds_reclaimer(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(scarce), 0);
 }
 
+/* Inside of fork no thread can be started: that is done by a call after it. */
+static void reclaimer_after_handlers(struct fixture *fixture)
+{
+	static void (*const children[])(void) = { polls_in_child,
+						  waits_in_child,
+						  asks_in_child };
+	struct ioasid_rcu_config config = { .reclaimer = true };
+	struct actor reader;
+
+	(void)fixture;
+	/* It has none of this after threads. */
+	if (TEST_TSAN)
+		skip();
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(children); i++) {
+		assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
+		reader_begin(&reader, scarce);
+		ioasid_store_relaxed(&reclaimed.called, 0);
+		handler.head = &reclaimed.head;
+		handler.func = on_reclaimed;
+		handler.when = i % 2;
+		handler.calls = 0;
+		handler.defers = scarce;
+		assert_int_equal(status_of(children[i / 2]), 0);
+		handler.defers = NULL;
+		assert_int_equal(handler.calls, 2);
+		assert_int_equal(ioasid_rcu_pending(scarce), 1);
+		actor_do(&reader, unlock, scarce);
+		actor_end(&reader);
+		/* The same calls help the parent. */
+		children[i / 2]();
+		assert_int_equal(ioasid_rcu_destroy(scarce), 0);
+	}
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -1004,10 +1106,12 @@ int main(void)
 		CASE(used_in_destructors, PER_FLAVOUR | THREADS | BUILT_IN),
 		CASE(cancelled_in_getter, PER_FLAVOUR | THREADS | BUILT_IN),
 		CASE(callbacks_run_in_the_open, NO_SPACE),
+		CASE(exit_forks_in_hook, NO_SPACE),
 		CASE(fork_among_counted_sections, NO_SPACE),
 		CASE(waits_in_handlers, NO_SPACE),
 		CASE(own_flavour_forks, NO_SPACE),
 		CASE(child_finds_reclaimer, NO_SPACE),
+		CASE(reclaimer_after_handlers, NO_SPACE),
 	};
 
 	alarm(HANG);
