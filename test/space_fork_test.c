@@ -531,11 +531,78 @@ static void forks_beside_a_thread(struct fixture *fixture)
 	everywhere(true);
 }
 
+/*
+ * What another space of the domain has retired is freed, by that one's hook,
+ * in an update of one that has none.
+ */
+static void in_hooks_of_another(bool new_set)
+{
+	const struct ioasid_rcu_config config = { .retired_limit = 1 };
+	enum { LEAVES = 20, APART = 6400 };
+	struct ioasid_space_config with_hooks = {
+		.memory = { .alloc = hook_alloc, .free = hook_free },
+	};
+	struct ioasid_space_config without = { .max = LAST };
+	struct ioasid_domain_stats stats;
+	struct ioasid_space *another;
+	struct ioasid_set *set = NULL;
+	ioasid_t i, id;
+
+	CHECK(!ioasid_rcu_create(&config, &without.rcu));
+	with_hooks.rcu = without.rcu;
+	with_hooks.store = without.store = IOASID_STORE_RADIX;
+	CHECK(!ioasid_space_create(&with_hooks, &another));
+	CHECK(!ioasid_space_create(&without, &space));
+	for (i = 0; i < LEAVES * APART; i += APART)
+		CHECK(!ioasid_space_alloc(another, NULL, i, i, NULL, &id));
+	for (i = 0; i < LEAVES * APART; i += APART)
+		CHECK(!ioasid_space_free(another, i));
+	ioasid_rcu_stats(without.rcu, &stats);
+	CHECK(stats.retired > 0);
+	armed = true;
+	if (new_set)
+		CHECK(!ioasid_set_create(space, NULL, &set));
+	else
+		give(NULL, 5);
+	part();
+	if (new_set)
+		CHECK(!ioasid_set_destroy(space, set));
+	else
+		CHECK(!ioasid_space_free(space, 5));
+	CHECK(!ioasid_space_destroy(space));
+	CHECK(!ioasid_space_destroy(another));
+	CHECK(!ioasid_rcu_destroy(without.rcu));
+}
+
+/* The one that forks would hang as well. */
+static void forks_beside_a_space(struct fixture *fixture)
+{
+	int status;
+
+	(void)fixture;
+	forker = pthread_self();
+	for (int new_set = 0; new_set < 2; new_set++) {
+		pid_t alone;
+
+		fflush(NULL);
+		alone = fork();
+		CHECK(alone >= 0);
+		if (!alone) {
+			alarm(CHILD_HANG);
+			in_hooks_of_another(new_set);
+			_exit(0);
+		}
+		CHECK(waitpid(alone, &status, 0) == alone);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
 		CASE(forks, NO_SPACE | NO_RCU),
 		CASE(forks_beside_a_thread, NO_SPACE | NO_RCU),
+		CASE(forks_beside_a_space, NO_SPACE | NO_RCU),
 	};
 
 	return test_run("space_fork", cases, ARRAY_SIZE(cases));
