@@ -1063,9 +1063,8 @@ static void child_finds_reclaimer(struct fixture *fixture)
 /* Inside of fork no thread can be started: that is done by a call after it. */
 static void reclaimer_after_handlers(struct fixture *fixture)
 {
-	static void (*const children[])(void) = { polls_in_child,
-						  waits_in_child,
-						  asks_in_child };
+	static void (*const children[])(
+		void) = { polls_in_child, waits_in_child, asks_in_child };
 	struct ioasid_rcu_config config = { .reclaimer = true };
 	struct actor reader;
 

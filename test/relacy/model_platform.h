@@ -330,6 +330,14 @@ void ioasid_guard_unlock(struct ioasid_guard *guard)
 	ioasid_unlock(guard->lock);
 }
 
+void ioasid_guard_adopt(struct ioasid_guard *, struct ioasid_lock *)
+{
+}
+
+void ioasid_guard_drop(struct ioasid_guard *)
+{
+}
+
 void ioasid_lock_fork_prepare(struct ioasid_lock *)
 {
 }
