@@ -77,7 +77,7 @@ void ioasid_backoff(unsigned int round)
 uint64_t ioasid_random(const void *salt)
 {
 	struct timespec now;
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (ioasid_entropy(&number))
 		return number;
