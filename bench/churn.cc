@@ -114,7 +114,7 @@ public:
 
 		if (at_ + count_ > ids.size())
 			at_ = 0;
-		batch_.assign(ids.begin() + at_, ids.begin() + at_ + count_);
+		batch_.assign(ids.data() + at_, ids.data() + at_ + count_);
 		at_ += count_;
 		sorted_ = batch_;
 		std::sort(sorted_.begin(), sorted_.end());
