@@ -10,8 +10,12 @@
 #include <stdbool.h>
 #include <time.h>
 
+/* Tells functions of one name in two files apart. */
+static char kernel_file __attribute__((unused));
+
 struct kernel_check {
 	const char *func, *text;
+	const void *file;
 	int line;
 	unsigned long run, failed;
 };
@@ -22,7 +26,7 @@ void kernel_check_failed(struct kernel_check *check);
 #define KERNEL_CHECK(condition)                                             \
 	do {                                                                \
 		static struct kernel_check check_ = {                       \
-			__func__, #condition, __LINE__, 0, 0,               \
+			__func__, #condition, &kernel_file, __LINE__, 0, 0, \
 		};                                                          \
 		/* Known before it is met, to count those of a function. */ \
 		static struct kernel_check *const listed_                   \

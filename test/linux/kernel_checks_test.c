@@ -74,7 +74,8 @@ static unsigned int place(const struct kernel_check *check)
 	unsigned int count = 0;
 
 	for (each = __start_kernel_checks; each < __stop_kernel_checks; each++)
-		count += (*each)->func == check->func &&
+		count += (*each)->file == check->file &&
+			 !strcmp((*each)->func, check->func) &&
 			 (*each)->line <= check->line;
 	return count;
 }
