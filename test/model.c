@@ -1449,21 +1449,31 @@ int model_set_data(struct model *model, ioasid_t id, void *data)
 	return ret;
 }
 
+/* The first live entry from number @i on, which is brought there, or NULL. */
+static const struct model_entry *model_next_live(const struct model *model,
+						 const struct ioasid_set *set,
+						 ioasid_t max, size_t *i)
+{
+	for (; *i < model->count && model->entry[*i].id <= max; ++*i) {
+		const struct model_entry *entry = &model->entry[*i];
+
+		if (entry->state == MODEL_LIVE && (!set || entry->set == set))
+			return entry;
+	}
+	return NULL;
+}
+
 int model_for_each(const struct model *model, const struct ioasid_set *set,
 		   ioasid_t min, ioasid_t max,
 		   int (*func)(ioasid_t id, void *data, void *arg), void *arg)
 {
-	size_t i;
+	size_t i = model_index(model, min);
+	const struct model_entry *entry;
 	int ret;
 
 	if (min > max)
 		return -EINVAL;
-	for (i = model_index(model, min);
-	     i < model->count && model->entry[i].id <= max; i++) {
-		const struct model_entry *entry = &model->entry[i];
-
-		if (entry->state != MODEL_LIVE || (set && entry->set != set))
-			continue;
+	for (; (entry = model_next_live(model, set, max, &i)); i++) {
 		ret = func(entry->id, entry->data, arg);
 		if (ret)
 			return ret;
@@ -1474,21 +1484,17 @@ int model_for_each(const struct model *model, const struct ioasid_set *set,
 int model_next_id(const struct model *model, const struct ioasid_set *set,
 		  ioasid_t min, ioasid_t max, ioasid_t *id, void **data)
 {
-	size_t i;
+	size_t i = model_index(model, min);
+	const struct model_entry *entry;
 
 	if (min > max)
 		return -EINVAL;
-	for (i = model_index(model, min);
-	     i < model->count && model->entry[i].id <= max; i++) {
-		const struct model_entry *entry = &model->entry[i];
-
-		if (entry->state != MODEL_LIVE || (set && entry->set != set))
-			continue;
-		*id = entry->id;
-		*data = entry->data;
-		return 0;
-	}
-	return -ENOENT;
+	entry = model_next_live(model, set, max, &i);
+	if (!entry)
+		return -ENOENT;
+	*id = entry->id;
+	*data = entry->data;
+	return 0;
 }
 
 /* Handles */
