@@ -172,14 +172,21 @@ static void hide(const struct domain *domain, struct ioasid_rcu_reader *reader)
 	ioasid_compiler_barrier();
 }
 
-/* Takes the calling thread's table of records away, and may put another. */
-static void set_table(struct table *table)
+static struct ioasid_memory system_memory(void)
 {
 	static const struct ioasid_memory none;
-	struct table *before = thread.table;
 	struct ioasid_memory system;
 
 	ioasid_memory_resolve(&none, &system);
+	return system;
+}
+
+/* Takes the calling thread's table of records away, and may put another. */
+static void set_table(struct table *table)
+{
+	const struct ioasid_memory system = system_memory();
+	struct table *before = thread.table;
+
 	thread.table = table;
 	ioasid_compiler_barrier();
 	if (before)
@@ -190,16 +197,14 @@ static void set_table(struct table *table)
 /* False: no memory. */
 static bool make_room(uint32_t index)
 {
-	static const struct ioasid_memory none;
+	const struct ioasid_memory system = system_memory();
 	struct table *before = thread.table, *table;
-	struct ioasid_memory system;
 	uint32_t size = TABLE_MIN;
 
 	if (before && index < before->size)
 		return true;
 	while (size <= index)
 		size *= 2;
-	ioasid_memory_resolve(&none, &system);
 	table = ioasid_memory_zeroed(&system, table_size(size));
 	if (!table)
 		return false;
