@@ -7,23 +7,23 @@
 
 ioasid_atomic_ptr ioasid_default;
 
-static struct ioasid_lock lock = IOASID_LOCK_INIT;
-static struct ioasid_space_config chosen;
-static struct ioasid_guard guard;
+static struct ioasid_lock default_lock = IOASID_LOCK_INIT;
+static struct ioasid_space_config default_config;
+static struct ioasid_guard default_guard;
 
-static void fork_prepare(void)
+static void default_fork_prepare(void)
 {
-	ioasid_lock_fork_prepare(&lock);
+	ioasid_lock_fork_prepare(&default_lock);
 }
 
-static void fork_parent(void)
+static void default_fork_parent(void)
 {
-	ioasid_lock_fork_parent(&lock);
+	ioasid_lock_fork_parent(&default_lock);
 }
 
-static void fork_child(void)
+static void default_fork_child(void)
 {
-	ioasid_lock_fork_child(&lock);
+	ioasid_lock_fork_child(&default_lock);
 }
 
 /*
@@ -32,20 +32,21 @@ static void fork_child(void)
  */
 static bool lock_default(void)
 {
-	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
-						      fork_child };
+	static const struct ioasid_fork_hook hook = { default_fork_prepare,
+						      default_fork_parent,
+						      default_fork_child };
 
 	ioasid_at_fork(IOASID_FORK_DEFAULT, &hook);
-	if (!ioasid_lock_unless_forking(&lock))
+	if (!ioasid_lock_unless_forking(&default_lock))
 		return false;
-	ioasid_guard_adopt(&guard, &lock);
+	ioasid_guard_adopt(&default_guard, &default_lock);
 	return true;
 }
 
 static void unlock_default(void)
 {
-	ioasid_guard_drop(&guard);
-	ioasid_unlock(&lock);
+	ioasid_guard_drop(&default_guard);
+	ioasid_unlock(&default_lock);
 }
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
@@ -69,7 +70,7 @@ int ioasid_default_configure(const struct ioasid_space_config *config)
 		ret = ioasid_space_create(&trial_config, &trial);
 		if (!ret) {
 			ioasid_space_destroy(trial);
-			chosen = *config;
+			default_config = *config;
 		}
 	}
 	unlock_default();
@@ -85,7 +86,7 @@ struct ioasid_space *ioasid_default_space(void)
 	if (!lock_default())
 		return NULL;
 	space = ioasid_load_relaxed(&ioasid_default);
-	if (!space && !ioasid_space_create(&chosen, &space))
+	if (!space && !ioasid_space_create(&default_config, &space))
 		ioasid_store_release(&ioasid_default, space);
 	unlock_default();
 	return space;

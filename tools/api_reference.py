@@ -127,7 +127,7 @@ def blank(text):
                   flags=re.M | re.S)
     code = re.sub(r"/\*.*?\*/", spaces, code, flags=re.S)
     code = re.sub(r"^#(.*\\\n)*.*$", spaces, code, flags=re.M)
-    return re.sub(r'extern "C" \{', spaces, code)
+    return re.sub(r'extern "C" \{|IOASID_(BEGIN|END)_DECLS', spaces, code)
 
 
 def closing(code, at):

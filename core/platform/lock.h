@@ -4,6 +4,8 @@
 
 #include "system.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * Lets updates and readers rely on membarrier(2) from now on; false: not to be
  * had. Before the first call that is true, the process never uses it.
@@ -152,5 +154,7 @@ void ioasid_guard_drop(struct ioasid_guard *guard);
 void ioasid_lock_fork_prepare(struct ioasid_lock *lock);
 void ioasid_lock_fork_parent(struct ioasid_lock *lock);
 void ioasid_lock_fork_child(struct ioasid_lock *lock);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_PLATFORM_LOCK_H */

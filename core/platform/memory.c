@@ -112,8 +112,8 @@ void *ioasid_memory_zeroed(const struct ioasid_memory *memory, size_t size)
 	return start;
 }
 
-static void release(const struct ioasid_memory *memory, void *block,
-		    size_t size)
+static void release_block(const struct ioasid_memory *memory, void *block,
+			  size_t size)
 {
 	int cancel = ioasid_cancel_disable();
 
@@ -127,7 +127,7 @@ void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 	char *start = block;
 
 	if (is_reserved(memory, size))
-		release(memory, block, size);
+		release_block(memory, block, size);
 	else
 		ioasid_memory_free(memory, start - start[-1],
 				   size + IOASID_CACHE_LINE);

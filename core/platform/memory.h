@@ -4,6 +4,8 @@
 
 #include <ioasid/platform.h>
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * Fills @resolved with the user's hooks or the system's. -EINVAL: half given.
  */
@@ -25,5 +27,7 @@ void ioasid_memory_zeroed_free(const struct ioasid_memory *memory, void *block,
 /* Gives back a part of a block of @size; its bytes stay or become 0. */
 size_t ioasid_memory_discard(const struct ioasid_memory *memory, size_t size,
 			     void *part, size_t part_size);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_PLATFORM_MEMORY_H */

@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 
+IOASID_BEGIN_INTERNAL
+
 #ifdef __linux__
 /* Mappings of the library's own, and sleeping on a word in memory. */
 #define IOASID_HAS_PAGES
@@ -132,5 +134,7 @@ bool ioasid_worker_stopped(struct ioasid_worker *worker);
 bool ioasid_worker_child(struct ioasid_worker *worker);
 /* Has the thread end, and waits for it. */
 void ioasid_worker_stop(struct ioasid_worker *worker);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_PLATFORM_SYSTEM_H */

@@ -4,6 +4,8 @@
 
 #include <ioasid/platform.h>
 
+IOASID_BEGIN_INTERNAL
+
 #define ioasid_container_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
@@ -40,5 +42,7 @@ static inline unsigned int ioasid_lowest_bit(uint64_t word)
 
 /* Spreads a number over 64 bits: the finalizer of Steele's SplitMix (2014). */
 uint64_t ioasid_mix(uint64_t number);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_PLATFORM_UTIL_H */

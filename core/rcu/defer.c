@@ -30,7 +30,7 @@ static void batch_move(struct batch *to, struct batch *from)
 	batch_init(from);
 }
 
-static void queue_init(struct queue *queue)
+static void queue_reset(struct queue *queue)
 {
 	batch_init(&queue->fresh);
 	batch_init(&queue->waiting);
@@ -312,8 +312,8 @@ static void reclaim_loop(struct ioasid_worker *worker)
 
 void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer)
 {
-	queue_init(&domain->callbacks);
-	queue_init(&domain->frees);
+	queue_reset(&domain->callbacks);
+	queue_reset(&domain->frees);
 	domain->reclaimer = reclaimer;
 	domain->reclaimer_idle = true;
 	ioasid_worker_init(&domain->worker, reclaim_loop);

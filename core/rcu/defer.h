@@ -4,6 +4,8 @@
 
 #include <ioasid/rcu.h>
 
+IOASID_BEGIN_INTERNAL
+
 struct domain;
 
 /*
@@ -28,5 +30,7 @@ void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer);
 void ioasid_rcu_queues_child(struct domain *domain);
 void ioasid_rcu_reclaimer_stop(struct domain *domain);
 void ioasid_rcu_reclaimer_restart(struct domain *domain, bool reclaimer);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_RCU_DEFER_H */

@@ -8,6 +8,8 @@
 #include "../platform/system.h"
 #include "../platform/util.h"
 
+IOASID_BEGIN_INTERNAL
+
 /* What a domain is made of. */
 
 /* Where epochs start; near 2^32 in small-number builds. */
@@ -90,5 +92,7 @@ static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)
 	return rcu->flavour == IOASID_RCU_QSBR ||
 	       (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->online);
 }
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_RCU_DOMAIN_H */

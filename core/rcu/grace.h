@@ -2,8 +2,9 @@
 #ifndef IOASID_RCU_GRACE_H
 #define IOASID_RCU_GRACE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <ioasid/platform.h>
+
+IOASID_BEGIN_INTERNAL
 
 struct domain;
 
@@ -23,5 +24,7 @@ int ioasid_rcu_wait(struct domain *domain, uint64_t cookie);
  * before the first call that could, as many a child only calls exec().
  */
 void ioasid_rcu_find_reclaimer(struct domain *domain);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_RCU_GRACE_H */

@@ -59,7 +59,7 @@ read_side(const struct ioasid_rcu_config *config)
 	return IOASID_RCU_READ_CUSTOM;
 }
 
-static void fork_prepare(void)
+static void domains_fork_prepare(void)
 {
 	ioasid_rcu_registry_prepare();
 	/* An own flavour may stand on an older domain. */
@@ -68,7 +68,7 @@ static void fork_prepare(void)
 	ioasid_rcu_counted_prepare();
 }
 
-static void fork_parent(void)
+static void domains_fork_parent(void)
 {
 	ioasid_rcu_counted_parent();
 	for (struct domain *domain = domains; domain; domain = domain->next)
@@ -76,7 +76,7 @@ static void fork_parent(void)
 	ioasid_rcu_registry_parent();
 }
 
-static void fork_child(void)
+static void domains_fork_child(void)
 {
 	ioasid_rcu_counted_child();
 	for (struct domain *domain = domains; domain; domain = domain->next) {
@@ -109,10 +109,11 @@ static void take_index(struct domain *domain)
 	ioasid_list_insert(at, domain, next_by_index, prev_by_index);
 }
 
-static bool enlist(struct domain *domain)
+static bool list_domain(struct domain *domain)
 {
-	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
-						      fork_child };
+	static const struct ioasid_fork_hook hook = { domains_fork_prepare,
+						      domains_fork_parent,
+						      domains_fork_child };
 	size_t place;
 
 	if (!ioasid_at_fork(IOASID_FORK_RCU, &hook))
@@ -127,7 +128,7 @@ static bool enlist(struct domain *domain)
 	return true;
 }
 
-static void delist(struct domain *domain)
+static void unlist_domain(struct domain *domain)
 {
 	ioasid_rcu_registry_lock();
 	ioasid_rcu_remove_readers(domain);
@@ -169,7 +170,7 @@ int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 	domain->rcu.ops_context = config->ops_context;
 	domain->rcu.read_side = read_side(config);
 	domain->rcu.id = ioasid_fetch_add_acq_rel(&last_id, 1) + 1;
-	if (!enlist(domain)) {
+	if (!list_domain(domain)) {
 		ioasid_memory_zeroed_free(&memory, domain, sizeof(*domain));
 		return -ENOMEM;
 	}
@@ -206,7 +207,7 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 			return ret;
 		}
 	}
-	delist(domain);
+	unlist_domain(domain);
 	ioasid_lock_destroy(&domain->lock);
 	ioasid_lock_destroy(&domain->run_lock);
 	memory = domain->memory;

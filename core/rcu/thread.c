@@ -575,8 +575,8 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu)
  * What a flavour in the manner of qsbr is told. @op: of an own flavour, or NULL;
  * @reader: NULL where there is nothing more to do. -ENOENT: not registered.
  */
-static int tell(const struct ioasid_rcu *rcu, void (*op)(void *context),
-		struct ioasid_rcu_reader **reader)
+static int report_state(const struct ioasid_rcu *rcu, void (*op)(void *context),
+			struct ioasid_rcu_reader **reader)
 {
 	*reader = NULL;
 	if (op)
@@ -597,7 +597,7 @@ static const struct ioasid_rcu_ops *own_ops(const struct ioasid_rcu *rcu)
 int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
-	int ret = tell(rcu, own_ops(rcu)->quiescent, &reader);
+	int ret = report_state(rcu, own_ops(rcu)->quiescent, &reader);
 
 	if (reader && ioasid_load_relaxed(&reader->epoch))
 		ioasid_grace_announce(rcu, reader);
@@ -607,7 +607,7 @@ int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)
 int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
-	int ret = tell(rcu, own_ops(rcu)->thread_offline, &reader);
+	int ret = report_state(rcu, own_ops(rcu)->thread_offline, &reader);
 
 	if (reader)
 		ioasid_grace_offline(reader);
@@ -617,7 +617,7 @@ int ioasid_rcu_thread_offline(struct ioasid_rcu *rcu)
 int ioasid_rcu_thread_online(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
-	int ret = tell(rcu, own_ops(rcu)->thread_online, &reader);
+	int ret = report_state(rcu, own_ops(rcu)->thread_online, &reader);
 
 	if (reader)
 		ioasid_grace_announce(rcu, reader);

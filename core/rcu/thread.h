@@ -4,6 +4,8 @@
 
 #include <ioasid/rcu.h>
 
+IOASID_BEGIN_INTERNAL
+
 /* What a thread is to its domains: its records, and what it is inside of. */
 
 struct domain;
@@ -63,5 +65,7 @@ void ioasid_rcu_counted_parent(void);
 void ioasid_rcu_counted_child(void);
 /* In the child: leaves this thread's record, if any. */
 void ioasid_rcu_drop_others(struct domain *domain);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_RCU_THREAD_H */

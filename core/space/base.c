@@ -51,7 +51,7 @@ void ioasid_space_let_thread(struct space *space, int before)
 		ioasid_cancel_restore(before);
 }
 
-static void *counted(struct space *space, void *memory, size_t size)
+static void *count_block(struct space *space, void *memory, size_t size)
 {
 	if (memory)
 		ioasid_fetch_add_acq_rel(&space->held, size);
@@ -69,7 +69,7 @@ void *ioasid_space_memory(struct space *space, size_t size)
 {
 	const struct ioasid_memory *user = &space->user_memory;
 
-	return counted(space, ioasid_memory_alloc(user, size), size);
+	return count_block(space, ioasid_memory_alloc(user, size), size);
 }
 
 void ioasid_space_memory_free(struct space *space, void *memory, size_t size)
@@ -93,7 +93,7 @@ static void *counted_reserve(void *context, size_t size)
 
 	if (ioasid_space_must_wait(space))
 		return NULL;
-	return counted(space, user->reserve(user->context, size), size);
+	return count_block(space, user->reserve(user->context, size), size);
 }
 
 static void counted_free(void *context, void *memory, size_t size)

@@ -8,6 +8,8 @@
 #include "../platform/util.h"
 #include "../rcu/rcu.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * What a space is made of, its lock and its memory. Above this, functions are
  * called with the space locked unless it is said otherwise.
@@ -205,5 +207,7 @@ static inline ioasid_handle_t ioasid_handle_of(ioasid_state_t state,
 {
 	return (ioasid_handle_t)ioasid_state_generation(state) << 32 | id;
 }
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_BASE_H */

@@ -6,6 +6,8 @@
 #include "base.h"
 #include "owner.h"
 
+IOASID_BEGIN_INTERNAL
+
 /* From vacant to handed out, and back. */
 
 /* What is rare, behind the functions below. */
@@ -94,5 +96,7 @@ static inline void ioasid_vacate(struct space *space, ioasid_t id,
 	else
 		ioasid_quarantine_add(space, id, slot);
 }
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_CLAIM_H */

@@ -6,6 +6,8 @@
 
 #include "base.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * Events and whom they are told. Every thread tells the events it causes
  * itself, so nobody waits for anybody. Events of one ID stay in order because
@@ -90,5 +92,7 @@ void ioasid_notifiers_release(struct space *space,
 			      struct delivery *own);
 void ioasid_events_destroy(struct space *space);
 void ioasid_events_fork_child(struct space *space);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_EVENT_H */

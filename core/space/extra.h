@@ -6,6 +6,8 @@
 #include "map.h"
 #include "owner.h"
 
+IOASID_BEGIN_INTERNAL
+
 /* What few IDs have: a name, an allocator that gave them. */
 struct extra {
 	ioasid_t id;
@@ -37,5 +39,7 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 /* If it has a name; @extra may be NULL. */
 void ioasid_spid_unname(struct space *space, struct set_record *record,
 			struct extra *extra);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_EXTRA_H */

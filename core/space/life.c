@@ -187,7 +187,7 @@ static void hand_back_queued(struct space *space)
 	ioasid_callbacks_unlock(space);
 }
 
-static void tell(struct space *space, struct update *update)
+static void tell_update(struct space *space, struct update *update)
 {
 	struct ioasid_rcu_head *deferred;
 	ioasid_t freed;
@@ -202,7 +202,7 @@ void ioasid_update_settle(struct space *space, struct update *update)
 {
 	struct ioasid_rcu_head *head;
 
-	tell(space, update);
+	tell_update(space, update);
 	ioasid_space_unlock(space);
 	if (update->hands_back)
 		hand_back_queued(space);

@@ -5,6 +5,8 @@
 #include "base.h"
 #include "event.h"
 
+IOASID_BEGIN_INTERNAL
+
 /* One call that updates a space: what it has to see to before it returns. */
 struct update {
 	/* events to tell */
@@ -43,5 +45,7 @@ void ioasid_hand_back(struct space *space);
 
 /* Without lock. Frees the IDs of a set, or of any, and counts them. */
 uint32_t ioasid_end_all(struct space *space, uint32_t set);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_LIFE_H */

@@ -4,6 +4,8 @@
 
 #include "base.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers, or
  * memory does; -ENOMEM.
@@ -20,5 +22,7 @@ void ioasid_map_destroy(struct map *map);
 const char *ioasid_map_check(const struct map *map);
 /* Bytes of its table, about. */
 size_t ioasid_map_size(const struct map *map);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_MAP_H */

@@ -7,6 +7,8 @@
 #include "base.h"
 #include "map.h"
 
+IOASID_BEGIN_INTERNAL
+
 /* Records of sets, and what IDs are charged to. */
 
 /* What a space knows of a set; found by its readers through the set. */
@@ -106,5 +108,7 @@ static inline uint32_t ioasid_set_committed(const struct set_record *record)
 	return record->count > record->reserved ? record->count :
 						  record->reserved;
 }
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_OWNER_H */

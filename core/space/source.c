@@ -157,7 +157,7 @@ void ioasid_source_leave(struct space *space, struct extra *extra)
 	source_free(space, source);
 }
 
-static void queue_init(struct sources *sources)
+static void extras_reset(struct sources *sources)
 {
 	sources->queue = NULL;
 	sources->queue_tail = &sources->queue;
@@ -178,7 +178,7 @@ static struct extra *dequeue(struct sources *sources)
 	if (extra)
 		sources->queue = extra->next;
 	if (!sources->queue)
-		queue_init(sources);
+		extras_reset(sources);
 	return extra;
 }
 
@@ -400,7 +400,7 @@ int ioasid_source_unregister(struct space *space,
 
 void ioasid_sources_init(struct space *space)
 {
-	queue_init(&space->sources);
+	extras_reset(&space->sources);
 	ioasid_lock_init(&space->sources.lock);
 }
 
@@ -425,7 +425,7 @@ void ioasid_sources_destroy(struct space *space)
 					call_free(space, taker(space, extra),
 						  extra->id);
 					/* This walk meets what that freed. */
-					queue_init(&space->sources);
+					extras_reset(&space->sources);
 				}
 				if (extra->source)
 					ioasid_source_leave(space, extra);

@@ -7,6 +7,8 @@
 #include "base.h"
 #include "extra.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * Allocators: where IDs come from and go back to. One callback runs at a time,
  * under a lock of its own, which is taken before the space's.
@@ -88,5 +90,7 @@ void ioasid_sources_init(struct space *space);
 /* With callbacks locked. All IDs are about to go: hands back those of allocators. */
 void ioasid_sources_destroy(struct space *space);
 void ioasid_sources_fork_child(struct space *space);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_SOURCE_H */

@@ -15,21 +15,21 @@
 static struct ioasid_lock spaces_lock = IOASID_LOCK_INIT;
 static struct space *spaces;
 
-static void fork_prepare(void)
+static void spaces_fork_prepare(void)
 {
 	ioasid_lock_fork_prepare(&spaces_lock);
 	for (struct space *space = spaces; space; space = space->next)
 		ioasid_lock_fork_prepare(&space->lock);
 }
 
-static void fork_parent(void)
+static void spaces_fork_parent(void)
 {
 	for (struct space *space = spaces; space; space = space->next)
 		ioasid_lock_fork_parent(&space->lock);
 	ioasid_lock_fork_parent(&spaces_lock);
 }
 
-static void fork_child(void)
+static void spaces_fork_child(void)
 {
 	for (struct space *space = spaces; space; space = space->next) {
 		ioasid_lock_fork_child(&space->lock);
@@ -40,10 +40,11 @@ static void fork_child(void)
 }
 
 /* The handlers of fork() were registered when the domain was made: no error. */
-static void enlist(struct space *space)
+static void list_space(struct space *space)
 {
-	static const struct ioasid_fork_hook hook = { fork_prepare, fork_parent,
-						      fork_child };
+	static const struct ioasid_fork_hook hook = { spaces_fork_prepare,
+						      spaces_fork_parent,
+						      spaces_fork_child };
 
 	ioasid_at_fork(IOASID_FORK_SPACE, &hook);
 	ioasid_lock(&spaces_lock);
@@ -51,7 +52,7 @@ static void enlist(struct space *space)
 	ioasid_unlock(&spaces_lock);
 }
 
-static void delist(struct space *space)
+static void unlist_space(struct space *space)
 {
 	ioasid_lock(&spaces_lock);
 	ioasid_list_remove(space, next, prev);
@@ -166,7 +167,7 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 	ret = set_up_store(space, config);
 	if (ret)
 		goto free_rcu;
-	enlist(space);
+	list_space(space);
 	space->created = true;
 	ioasid_rcu_use(space->space.rcu);
 	*out = &space->space;
@@ -221,7 +222,7 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	ret = ioasid_rcu_barrier(public_space->rcu);
 	if (ret)
 		return ret;
-	delist(space);
+	unlist_space(space);
 	/* No other call may run: it is free. */
 	ioasid_callbacks_lock(space);
 	ioasid_space_lock(space);

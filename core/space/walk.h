@@ -4,6 +4,8 @@
 
 #include "base.h"
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * The occupied IDs of a range, by the batch. The lock may be dropped between
  * two batches.
@@ -22,5 +24,7 @@ void ioasid_walk_begin(const struct space *space, struct walk *walk,
 		       ioasid_t min, ioasid_t max);
 /* The number of IDs in @walk->ids; 0: no more. */
 size_t ioasid_walk_next(const struct space *space, struct walk *walk);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_SPACE_WALK_H */

@@ -4,6 +4,10 @@
 
 #include <ioasid/store.h>
 
+IOASID_BEGIN_INTERNAL
+
 extern const struct ioasid_store_ops ioasid_hash_ops;
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_STORE_HASH_H */

@@ -4,6 +4,8 @@
 
 #include <ioasid/store.h>
 
+IOASID_BEGIN_INTERNAL
+
 /*
  * The IDs of a hash store in order: those that have a cell, and which of them
  * are occupied. All but the check cost the levels of a tree over 32 bits.
@@ -59,5 +61,7 @@ bool ioasid_order_known(const struct ioasid_order *order, ioasid_t id,
 /* What is wrong with it, or NULL; counts the known and the occupied IDs. */
 const char *ioasid_order_check(const struct ioasid_order *order,
 			       uint32_t *known, uint32_t *occupied);
+
+IOASID_END_INTERNAL
 
 #endif /* IOASID_STORE_ORDER_H */

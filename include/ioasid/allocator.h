@@ -13,9 +13,7 @@
 
 #include <ioasid/space.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /** ioasid_alloc_fn_t - an ID in [@min, @max], or INVALID_IOASID for none */
 typedef ioasid_t (*ioasid_alloc_fn_t)(ioasid_t min, ioasid_t max, void *data);
@@ -104,8 +102,6 @@ int ioasid_space_unregister_allocator(struct ioasid_space *space,
 				      struct ioasid_allocator_ops *ops,
 				      enum ioasid_unregister mode);
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_ALLOCATOR_H */

@@ -7,6 +7,8 @@
  * touches the compiler's atomics; a model checker swaps it by defining
  * IOASID_ATOMIC_HEADER.
  */
+#include <ioasid/config.h>
+
 #ifdef IOASID_ATOMIC_HEADER
 #include IOASID_ATOMIC_HEADER
 #else

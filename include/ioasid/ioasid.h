@@ -15,9 +15,7 @@
 #include <ioasid/snapshot.h>
 #include <ioasid/space.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /** IOASID_ERRNO_MAX - so many of the highest addresses are negative errnos */
 #define IOASID_ERRNO_MAX 4095
@@ -256,8 +254,6 @@ static inline int ioasid_set_data(ioasid_t ioasid, void *data)
 
 #endif /* IOASID_DISABLED */
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_IOASID_H */

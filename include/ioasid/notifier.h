@@ -12,9 +12,7 @@
 
 #include <ioasid/space.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /**
  * enum ioasid_event - what happened to an ID
@@ -143,8 +141,6 @@ int ioasid_space_unregister_notifier(struct ioasid_space *space,
 int ioasid_space_notify(struct ioasid_space *space, ioasid_t id,
 			enum ioasid_event event, void *arg);
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_NOTIFIER_H */

@@ -8,10 +8,9 @@
 #include <stdint.h>
 
 #include <ioasid/atomic.h>
+#include <ioasid/config.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 #define IOASID_CACHE_LINE 64
 
@@ -79,8 +78,6 @@ struct ioasid_lock_ops {
 	void *context;
 };
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_PLATFORM_H */

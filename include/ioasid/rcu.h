@@ -46,9 +46,7 @@
 
 #include <ioasid/platform.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /**
  * enum ioasid_rcu_flavour - how a domain learns that readers have left
@@ -631,8 +629,6 @@ struct ioasid_domain_stats {
 void ioasid_rcu_stats(struct ioasid_rcu *rcu,
 		      struct ioasid_domain_stats *stats);
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_RCU_H */

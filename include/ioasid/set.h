@@ -9,9 +9,7 @@
 
 #include <ioasid/space.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /**
  * struct ioasid_set_config - all zero: no name, no token, no limits
@@ -254,8 +252,6 @@ int ioasid_spid_find(const struct ioasid_space *space,
 		     const struct ioasid_set *set, ioasid_t spid,
 		     bool (*getter)(void *data), ioasid_t *id, void **data);
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_SET_H */

@@ -11,9 +11,7 @@
 
 #include <ioasid/platform.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 #ifndef IOASID_STATE_BITS
 #if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
@@ -414,8 +412,6 @@ inline void ioasid_slot_move(struct ioasid_slot *from, struct ioasid_slot *to)
 	} while (!ioasid_cas_acq_rel(&from->state, &state, IOASID_STATE_MOVED));
 }
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_SLOT_H */

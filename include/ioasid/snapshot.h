@@ -10,9 +10,7 @@
 
 #include <ioasid/set.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /**
  * struct ioasid_codec - pointers as numbers and back
@@ -97,8 +95,6 @@ int ioasid_space_restore(struct ioasid_space *space,
 			 const struct ioasid_codec *codec, const void *snapshot,
 			 size_t size);
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_SNAPSHOT_H */

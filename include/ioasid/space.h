@@ -12,9 +12,7 @@
 #include <ioasid/slot.h>
 #include <ioasid/store.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /**
  * struct ioasid_set - an owner of IDs
@@ -831,8 +829,6 @@ IOASID_INLINE int ioasid_space_find_handle(const struct ioasid_space *space,
 	return ret;
 }
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_SPACE_H */

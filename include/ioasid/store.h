@@ -10,9 +10,7 @@
 #include <ioasid/rcu.h>
 #include <ioasid/slot.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IOASID_BEGIN_DECLS
 
 /** ioasid_t - an ID */
 typedef uint32_t ioasid_t;
@@ -342,8 +340,6 @@ ioasid_store_find(const struct ioasid_store *store, ioasid_t id)
 	return store->ops->find(store, id);
 }
 
-#ifdef __cplusplus
-}
-#endif
+IOASID_END_DECLS
 
 #endif /* IOASID_STORE_H */
