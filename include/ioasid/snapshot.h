@@ -72,7 +72,7 @@ int ioasid_space_snapshot(struct ioasid_space *space,
  * ioasid_space_restore - fill a space from a snapshot
  * @space:    without IDs, sets, and parts of its capacity set aside
  * @codec:    see there; NULL: none
- * @snapshot: the bytes
+ * @snapshot: the bytes, which do not change during the call
  * @size:     their number
  *
  * IDs that came from an allocator are handed back to the one that is active
