@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifdef __linux__
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 
 #include "system.h"
 
+#ifdef IOASID_PLATFORM_LINUX
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>

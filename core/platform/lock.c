@@ -69,7 +69,7 @@ void ioasid_lock_wake(struct ioasid_lock *lock)
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
 	if (!has_by_fork(lock))
-		pthread_mutex_lock(&lock->mutex);
+		ioasid_mutex_lock(&lock->mutex);
 }
 #endif
 

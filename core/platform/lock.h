@@ -29,7 +29,7 @@ struct ioasid_lock {
 #ifdef IOASID_HAS_FUTEX
 	ioasid_atomic_u32 held, waiters;
 #else
-	pthread_mutex_t mutex;
+	struct ioasid_mutex mutex;
 #endif
 	/* forks under way that have it; only its holder may look */
 	unsigned int forks;
@@ -83,28 +83,28 @@ static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
 	(void)lock;
 }
 #else
-#define IOASID_LOCK_INIT { PTHREAD_MUTEX_INITIALIZER, 0 }
+#define IOASID_LOCK_INIT { IOASID_MUTEX_INIT, 0 }
 
 static inline bool ioasid_lock_try(struct ioasid_lock *lock)
 {
-	return !pthread_mutex_trylock(&lock->mutex);
+	return ioasid_mutex_try(&lock->mutex);
 }
 
 static inline void ioasid_unlock(struct ioasid_lock *lock)
 {
 	if (ioasid_likely(!lock->forks))
-		pthread_mutex_unlock(&lock->mutex);
+		ioasid_mutex_unlock(&lock->mutex);
 }
 
 static inline void ioasid_lock_init(struct ioasid_lock *lock)
 {
-	pthread_mutex_init(&lock->mutex, NULL);
+	ioasid_mutex_init(&lock->mutex);
 	lock->forks = 0;
 }
 
 static inline void ioasid_lock_destroy(struct ioasid_lock *lock)
 {
-	pthread_mutex_destroy(&lock->mutex);
+	ioasid_mutex_destroy(&lock->mutex);
 }
 #endif
 

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "system.h"
 
+#if !defined(IOASID_BARE) || defined(IOASID_BARE_MALLOC)
+#include <stdlib.h>
+#define HAS_MALLOC
+#endif
+
 /* Below this a block is not worth a mapping of its own. */
 #define RESERVE_MIN ((size_t)64 << 10)
 
+#ifdef HAS_MALLOC
 static void *system_alloc(void *context, size_t size)
 {
 	(void)context;
@@ -21,6 +26,22 @@ static void system_free(void *context, void *memory, size_t size)
 	(void)size;
 	free(memory);
 }
+#else
+/* All memory is the user's. */
+static void *system_alloc(void *context, size_t size)
+{
+	(void)context;
+	(void)size;
+	return NULL;
+}
+
+static void system_free(void *context, void *memory, size_t size)
+{
+	(void)context;
+	(void)memory;
+	(void)size;
+}
+#endif
 
 #ifdef IOASID_HAS_PAGES
 static void *system_reserve(void *context, size_t size)

@@ -5,6 +5,7 @@
 
 #include "system.h"
 
+#ifdef IOASID_PLATFORM_POSIX
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -26,19 +27,32 @@
 #define HIGH_KEY 127
 #endif
 
-#ifndef __linux__
-/* What only Linux has: elsewhere it is not to be had. */
-
-bool ioasid_membarrier_register(void)
+void ioasid_mutex_init(struct ioasid_mutex *mutex)
 {
-	return false;
+	pthread_mutex_init(&mutex->mutex, NULL);
 }
 
-bool ioasid_membarrier(void)
+void ioasid_mutex_destroy(struct ioasid_mutex *mutex)
 {
-	return false;
+	pthread_mutex_destroy(&mutex->mutex);
 }
 
+void ioasid_mutex_lock(struct ioasid_mutex *mutex)
+{
+	pthread_mutex_lock(&mutex->mutex);
+}
+
+bool ioasid_mutex_try(struct ioasid_mutex *mutex)
+{
+	return !pthread_mutex_trylock(&mutex->mutex);
+}
+
+void ioasid_mutex_unlock(struct ioasid_mutex *mutex)
+{
+	pthread_mutex_unlock(&mutex->mutex);
+}
+
+#ifndef IOASID_PLATFORM_LINUX
 bool ioasid_entropy(uint64_t *number)
 {
 	(void)number;
@@ -258,10 +272,10 @@ void ioasid_worker_init(struct ioasid_worker *worker,
 	pthread_condattr_t attributes;
 
 	*worker = (struct ioasid_worker){ .func = func };
-	pthread_mutex_init(&worker->mutex, NULL);
+	ioasid_mutex_init(&worker->mutex);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&worker->changed, &attributes);
+	pthread_cond_init(&worker->thread.changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 }
 
@@ -281,17 +295,17 @@ bool ioasid_worker_wake(struct ioasid_worker *worker)
 	/* The mutex may be held by a thread that the child does not have. */
 	if (ioasid_forking())
 		return false;
-	pthread_mutex_lock(&worker->mutex);
+	ioasid_mutex_lock(&worker->mutex);
 	worker->woken = true;
 	if (!worker->started) {
 		ioasid_signals_block(&before);
-		worker->started = !pthread_create(&worker->thread, NULL,
+		worker->started = !pthread_create(&worker->thread.thread, NULL,
 						  worker_main, worker);
 		ioasid_signals_restore(&before);
 	}
 	started = worker->started;
-	pthread_cond_signal(&worker->changed);
-	pthread_mutex_unlock(&worker->mutex);
+	pthread_cond_signal(&worker->thread.changed);
+	ioasid_mutex_unlock(&worker->mutex);
 	return started;
 }
 
@@ -301,22 +315,23 @@ void ioasid_worker_sleep(struct ioasid_worker *worker, uint64_t ns)
 	struct timespec until = { .tv_sec = (time_t)(end / 1000000000u),
 				  .tv_nsec = (long)(end % 1000000000u) };
 
-	pthread_mutex_lock(&worker->mutex);
+	ioasid_mutex_lock(&worker->mutex);
 	while (!worker->woken && !worker->stopped) {
 		if (!ns)
-			pthread_cond_wait(&worker->changed, &worker->mutex);
-		else if (pthread_cond_timedwait(&worker->changed,
-						&worker->mutex, &until))
+			pthread_cond_wait(&worker->thread.changed,
+					  &worker->mutex.mutex);
+		else if (pthread_cond_timedwait(&worker->thread.changed,
+						&worker->mutex.mutex, &until))
 			break;
 	}
 	worker->woken = false;
-	pthread_mutex_unlock(&worker->mutex);
+	ioasid_mutex_unlock(&worker->mutex);
 }
 
 bool ioasid_worker_child(struct ioasid_worker *worker)
 {
 	bool started = worker->started &&
-		       pthread_equal(worker->thread, pthread_self());
+		       pthread_equal(worker->thread.thread, pthread_self());
 
 	ioasid_worker_init(worker, worker->func);
 	worker->started = started;
@@ -327,9 +342,9 @@ bool ioasid_worker_stopped(struct ioasid_worker *worker)
 {
 	bool stopped;
 
-	pthread_mutex_lock(&worker->mutex);
+	ioasid_mutex_lock(&worker->mutex);
 	stopped = worker->stopped;
-	pthread_mutex_unlock(&worker->mutex);
+	ioasid_mutex_unlock(&worker->mutex);
 	return stopped;
 }
 
@@ -338,14 +353,18 @@ void ioasid_worker_stop(struct ioasid_worker *worker)
 	int cancel = ioasid_cancel_disable();
 	bool started;
 
-	pthread_mutex_lock(&worker->mutex);
+	ioasid_mutex_lock(&worker->mutex);
 	worker->stopped = true;
 	started = worker->started;
-	pthread_cond_signal(&worker->changed);
-	pthread_mutex_unlock(&worker->mutex);
+	pthread_cond_signal(&worker->thread.changed);
+	ioasid_mutex_unlock(&worker->mutex);
 	if (started)
-		pthread_join(worker->thread, NULL);
+		pthread_join(worker->thread.thread, NULL);
 	ioasid_cancel_restore(cancel);
-	pthread_cond_destroy(&worker->changed);
-	pthread_mutex_destroy(&worker->mutex);
+	pthread_cond_destroy(&worker->thread.changed);
+	ioasid_mutex_destroy(&worker->mutex);
 }
+#else
+/* ISO C wants something in every file. */
+typedef int ioasid_not_posix;
+#endif

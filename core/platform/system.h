@@ -3,27 +3,88 @@
 #define IOASID_PLATFORM_SYSTEM_H
 
 /*
- * What the library asks of the system it runs on, in the files beside: posix.c
- * has what all of POSIX has, linux.c what only Linux has.
+ * What the library asks of the system it runs on. One file beside for each says
+ * how: linux.c what only Linux has, posix.c what all of POSIX has, windows.c,
+ * and bare.c for a machine without an operating system. Only these tell one
+ * system from another; the files above see what there is by IOASID_HAS_*.
  */
 
 #include <ioasid/platform.h>
 
+#if defined(IOASID_BARE)
+#define IOASID_PLATFORM_BARE
+#elif defined(_WIN32)
+#define IOASID_PLATFORM_WINDOWS
+#define IOASID_HAS_PAGES
+#define IOASID_HAS_MEMBARRIER
+#define IOASID_HAS_THREADS
+#else
+/* Linux is one of them. */
+#define IOASID_PLATFORM_POSIX
+#define IOASID_HAS_CANCEL
+#define IOASID_HAS_FORK
+#define IOASID_HAS_SIGNALS
+#define IOASID_HAS_THREADS
+#ifdef __linux__
+#define IOASID_PLATFORM_LINUX
+#define IOASID_HAS_PAGES
+#define IOASID_HAS_FUTEX
+#define IOASID_HAS_MEMBARRIER
+#endif
+#endif
+
+#ifdef IOASID_PLATFORM_POSIX
 #include <pthread.h>
+#endif
 
 IOASID_BEGIN_INTERNAL
 
-#ifdef __linux__
-/* Mappings of the library's own, and sleeping on a word in memory. */
-#define IOASID_HAS_PAGES
-#define IOASID_HAS_FUTEX
+/* --- what each system makes these of --- */
+
+#if defined(IOASID_PLATFORM_POSIX)
+struct ioasid_mutex {
+	pthread_mutex_t mutex;
+};
+#define IOASID_MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+
+struct ioasid_thread {
+	pthread_t thread;
+	pthread_cond_t changed;
+};
+
+/* A sigset_t, whose header wants feature macros. */
+struct ioasid_signals {
+	unsigned long mask[128 / sizeof(unsigned long)];
+};
+#elif defined(IOASID_PLATFORM_WINDOWS)
+/* Without <windows.h>, whose macros would be everywhere. */
+struct ioasid_mutex {
+	void *srwlock;
+};
+#define IOASID_MUTEX_INIT { NULL }
+
+struct ioasid_thread {
+	void *handle, *changed;
+};
+#else
+struct ioasid_mutex {
+	char none;
+};
+#define IOASID_MUTEX_INIT { 0 }
+
+struct ioasid_thread {
+	char none;
+};
 #endif
 
 #ifdef IOASID_HAS_PAGES
 /* Zeroed, touched lazily; NULL: there are none. */
 void *ioasid_pages_reserve(size_t size);
 void ioasid_pages_release(void *pages, size_t size);
-/* Gives back what lies whole in a part; the number of bytes. */
+/*
+ * Gives back what lies whole in a part, whose bytes stay or are 0 for good; the
+ * number of bytes.
+ */
 size_t ioasid_pages_discard(void *part, size_t size);
 #endif
 
@@ -34,20 +95,79 @@ void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns);
 void ioasid_futex_wake(ioasid_atomic_u32 *word);
 #endif
 
+/* A lock between threads; never taken again by the one that has it. */
+#ifdef IOASID_HAS_THREADS
+void ioasid_mutex_init(struct ioasid_mutex *mutex);
+void ioasid_mutex_destroy(struct ioasid_mutex *mutex);
+void ioasid_mutex_lock(struct ioasid_mutex *mutex);
+bool ioasid_mutex_try(struct ioasid_mutex *mutex);
+void ioasid_mutex_unlock(struct ioasid_mutex *mutex);
+#else
+static inline void ioasid_mutex_init(struct ioasid_mutex *mutex)
+{
+	mutex->none = 0;
+}
+
+static inline void ioasid_mutex_destroy(struct ioasid_mutex *mutex)
+{
+	(void)mutex;
+}
+
+static inline void ioasid_mutex_lock(struct ioasid_mutex *mutex)
+{
+	(void)mutex;
+}
+
+static inline bool ioasid_mutex_try(struct ioasid_mutex *mutex)
+{
+	(void)mutex;
+	return true;
+}
+
+static inline void ioasid_mutex_unlock(struct ioasid_mutex *mutex)
+{
+	(void)mutex;
+}
+#endif
+
 /*
  * membarrier(2): a full barrier on every running thread of the process. The
  * process registers for it once; a registration that gets lost (a checkpoint
  * may not keep it) is made again. False: not to be had, or not just now.
  */
+#ifdef IOASID_HAS_MEMBARRIER
 bool ioasid_membarrier_register(void);
 bool ioasid_membarrier(void);
+#else
+static inline bool ioasid_membarrier_register(void)
+{
+	return false;
+}
+
+static inline bool ioasid_membarrier(void)
+{
+	return false;
+}
+#endif
 
 /*
  * Keeps pthread_cancel() from ending the calling thread; what is to be given
  * back to end that.
  */
+#ifdef IOASID_HAS_CANCEL
 int ioasid_cancel_disable(void);
 void ioasid_cancel_restore(int before);
+#else
+static inline int ioasid_cancel_disable(void)
+{
+	return 0;
+}
+
+static inline void ioasid_cancel_restore(int before)
+{
+	(void)before;
+}
+#endif
 
 /* Waits a little, longer with each @round; no point of cancellation. */
 void ioasid_backoff(unsigned int round);
@@ -89,6 +209,7 @@ enum ioasid_fork_layer {
 	IOASID_FORK_LAYERS,
 };
 
+#ifdef IOASID_HAS_FORK
 /* Again for the same layer: nothing to do. False: no memory. */
 bool ioasid_at_fork(enum ioasid_fork_layer layer,
 		    const struct ioasid_fork_hook *hook);
@@ -96,25 +217,54 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 bool ioasid_forking(void);
 /* In prepare: waits a little, longer with each @round, and lets others fork. */
 void ioasid_fork_wait(unsigned int round);
+#else
+static inline bool ioasid_at_fork(enum ioasid_fork_layer layer,
+				  const struct ioasid_fork_hook *hook)
+{
+	(void)layer;
+	(void)hook;
+	return true;
+}
 
-/* A sigset_t, whose header wants feature macros. */
-struct ioasid_signals {
-	unsigned long mask[128 / sizeof(unsigned long)];
-};
+static inline bool ioasid_forking(void)
+{
+	return false;
+}
+
+static inline void ioasid_fork_wait(unsigned int round)
+{
+	(void)round;
+}
+#endif
 
 /*
  * Keeps handlers of signals from running on the calling thread, but for those
  * that a thread sends itself by what it does: a hook that runs meanwhile may
  * need SIGSEGV, and a program wants to hear of its faults.
  */
+#ifdef IOASID_HAS_SIGNALS
 void ioasid_signals_block(struct ioasid_signals *before);
 void ioasid_signals_restore(const struct ioasid_signals *before);
+#else
+struct ioasid_signals {
+	char none;
+};
+
+static inline void ioasid_signals_block(struct ioasid_signals *before)
+{
+	before->none = 0;
+}
+
+static inline void ioasid_signals_restore(const struct ioasid_signals *before)
+{
+	(void)before;
+}
+#endif
 
 /* A thread of the library's own, without signals; see above which. */
 struct ioasid_worker {
-	pthread_t thread;
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
+	struct ioasid_thread thread;
+	struct ioasid_mutex mutex;
 	bool started, woken, stopped;
 	void (*func)(struct ioasid_worker *worker);
 };

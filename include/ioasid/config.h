@@ -12,6 +12,20 @@
 #include IOASID_CONFIG_HEADER
 #endif
 
+/*
+ * IOASID_BARE: one thread and no operating system, only handlers of interrupts,
+ * which may look IDs up. By itself where there is nothing else. Memory is what
+ * struct ioasid_memory brings, or with IOASID_BARE_MALLOC also malloc()'s.
+ */
+#if !defined(IOASID_BARE) && !defined(__unix__) && !defined(__linux__) && \
+	!defined(__APPLE__) && !defined(_WIN32) &&                        \
+	!(defined(__wasi__) && defined(_REENTRANT))
+#define IOASID_BARE
+#endif
+#if defined(IOASID_BARE) && defined(__wasi__)
+#define IOASID_BARE_MALLOC
+#endif
+
 /* By semantic versioning 2.0. */
 #define IOASID_VERSION_MAJOR 0
 #define IOASID_VERSION_MINOR 2

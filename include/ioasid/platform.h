@@ -2,7 +2,11 @@
 #ifndef IOASID_PLATFORM_H
 #define IOASID_PLATFORM_H
 
+#if !defined(__has_include)
 #include <errno.h>
+#elif __has_include(<errno.h>)
+#include <errno.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +15,80 @@
 #include <ioasid/config.h>
 
 IOASID_BEGIN_DECLS
+
+/*
+ * Errors that a system has no name for: Windows has none for EDQUOT and ESTALE,
+ * whose numbers here are none of its own, a machine without <errno.h> for any.
+ */
+#ifndef EPERM
+#define EPERM 1
+#endif
+#ifndef ENOENT
+#define ENOENT 2
+#endif
+#ifndef EIO
+#define EIO 5
+#endif
+#ifndef E2BIG
+#define E2BIG 7
+#endif
+#ifndef EAGAIN
+#define EAGAIN 11
+#endif
+#ifndef ENOMEM
+#define ENOMEM 12
+#endif
+#ifndef EACCES
+#define EACCES 13
+#endif
+#ifndef EBUSY
+#define EBUSY 16
+#endif
+#ifndef EEXIST
+#define EEXIST 17
+#endif
+#ifndef EXDEV
+#define EXDEV 18
+#endif
+#ifndef ENODEV
+#define ENODEV 19
+#endif
+#ifndef EINVAL
+#define EINVAL 22
+#endif
+#ifndef ENFILE
+#define ENFILE 23
+#endif
+#ifndef ENOSPC
+#define ENOSPC 28
+#endif
+#ifndef ERANGE
+#define ERANGE 34
+#endif
+#ifndef EDEADLK
+#define EDEADLK 35
+#endif
+#ifndef ENAMETOOLONG
+#define ENAMETOOLONG 36
+#endif
+#ifndef EPROTO
+#define EPROTO 71
+#endif
+#ifndef EBADMSG
+#define EBADMSG 74
+#endif
+#ifndef EOVERFLOW
+#define EOVERFLOW 75
+#endif
+#ifndef ENOBUFS
+#define ENOBUFS 105
+#endif
+#ifndef ESTALE
+#define ESTALE 1116
+#endif
+#ifndef EDQUOT
+#define EDQUOT 1122
+#endif
 
 #define IOASID_CACHE_LINE 64
 
@@ -27,7 +105,9 @@ IOASID_BEGIN_DECLS
  * Thread-local state is reached from inlined read paths, so it must not cost
  * a call even from a shared library.
  */
-#ifdef __linux__
+#if defined(IOASID_BARE)
+#define IOASID_TLS
+#elif defined(__linux__)
 #define IOASID_TLS __thread __attribute__((tls_model("initial-exec")))
 #else
 #define IOASID_TLS __thread
