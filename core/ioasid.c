@@ -3,6 +3,11 @@
 
 #include "platform/lock.h"
 
+const char *ioasid_version(void)
+{
+	return IOASID_VERSION;
+}
+
 #ifndef IOASID_DISABLED
 
 ioasid_atomic_ptr ioasid_default;

@@ -42,6 +42,17 @@ static void error_pointers(void **state)
 	assert_true(ioasid_is_err(ioasid_err_ptr(-IOASID_ERRNO_MAX)));
 }
 
+static void versions(void **state)
+{
+	char version[32];
+
+	(void)state;
+	snprintf(version, sizeof(version), "%d.%d.%d", IOASID_VERSION_MAJOR,
+		 IOASID_VERSION_MINOR, IOASID_VERSION_PATCH);
+	assert_string_equal(IOASID_VERSION, version);
+	assert_string_equal(ioasid_version(), version);
+}
+
 static void find_before_use(void **state)
 {
 	(void)state;
@@ -490,6 +501,7 @@ static int run_default(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_pointers),
+		cmocka_unit_test(versions),
 		cmocka_unit_test(find_before_use),
 		cmocka_unit_test(made_on_first_use),
 		cmocka_unit_test(alloc_lowest_of_range),

@@ -160,7 +160,7 @@ bool ioasid_space_name(char *to, const char *from)
 
 const void *ioasid_space_thread(void)
 {
-	static IOASID_TLS char thread;
+	static IOASID_TLS char self;
 
-	return &thread;
+	return &self;
 }

@@ -10,10 +10,10 @@
  */
 static struct delivery *own_delivery(const struct space *space)
 {
-	const void *thread = ioasid_space_thread();
+	const void *self = ioasid_space_thread();
 	struct delivery *delivery = space->events.deliveries;
 
-	while (delivery && delivery->thread != thread)
+	while (delivery && delivery->thread != self)
 		delivery = delivery->next;
 	return delivery;
 }
@@ -378,17 +378,17 @@ void ioasid_events_destroy(struct space *space)
 /* Nobody is left to tell what other threads had to. */
 void ioasid_events_fork_child(struct space *space)
 {
-	const void *thread = ioasid_space_thread();
+	const void *self = ioasid_space_thread();
 	struct delivery *delivery = space->events.deliveries, *next;
 	struct notifier_cursor *cursor = space->events.cursors;
 	struct event *event;
 
 	for (; cursor; cursor = cursor->next)
-		if (cursor->thread != thread)
+		if (cursor->thread != self)
 			ioasid_list_remove(cursor, next, prev);
 	for (; delivery; delivery = next) {
 		next = delivery->next;
-		if (delivery->thread == thread)
+		if (delivery->thread == self)
 			continue;
 		if (delivery->calling && !--delivery->calling->calls &&
 		    delivery->calling->ended)

@@ -37,10 +37,9 @@ struct allocator {
 
 static inline bool ioasid_source_calling(const struct space *space)
 {
-	const void *thread = ioasid_load_relaxed(&space->sources.thread);
+	const void *self = ioasid_load_relaxed(&space->sources.thread);
 
-	return ioasid_unlikely(thread != NULL) &&
-	       thread == ioasid_space_thread();
+	return ioasid_unlikely(self != NULL) && self == ioasid_space_thread();
 }
 
 /*

@@ -17,6 +17,16 @@
 
 IOASID_BEGIN_DECLS
 
+/**
+ * ioasid_version - of the library, where IOASID_VERSION is of its headers
+ *
+ * Context: any.
+ * Return: the version, as "1.2.3".
+ * Ownership: the string is the library's.
+ * Complexity: constant.
+ */
+const char *ioasid_version(void);
+
 /** IOASID_ERRNO_MAX - so many of the highest addresses are negative errnos */
 #define IOASID_ERRNO_MAX 4095
 
