@@ -6,8 +6,10 @@
 #include "test/actors.h"
 #include "test/gate.h"
 
+#if TEST_POSIX
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <ioasid/ioasid.h>
 #include <ioasid/snapshot.h>
@@ -2205,7 +2207,7 @@ static void cancelled_in_callbacks(struct fixture *fixture)
 }
 
 /* TSan does not follow a process of many threads into its child. */
-#if !TEST_TSAN
+#if TEST_FORKS
 enum { CHILD_HANG = 60 };
 
 static int status_of(pid_t child)
@@ -2441,12 +2443,13 @@ int main(void)
 		CASE(register_in_callback, PER_STORE),
 		CASE(calls_in_release, PER_STORE),
 		CASE(blocked_callback, PER_STORE | PER_FLAVOUR | THREADS),
-		CASE(blocked_hand_back, PER_STORE),
-		CASE(unregistered_meanwhile, PER_STORE | NO_SPACE),
-		CASE(id_about_to_be_handed_back, PER_STORE | NO_SPACE),
+		CASE(blocked_hand_back, PER_STORE | THREADS),
+		CASE(unregistered_meanwhile, PER_STORE | NO_SPACE | THREADS),
+		CASE(id_about_to_be_handed_back,
+		     PER_STORE | NO_SPACE | THREADS),
 		CASE(threads_take_turns, PER_STORE | PER_FLAVOUR | THREADS),
-		CASE(cancelled_in_callbacks, PER_STORE),
-#if !TEST_TSAN
+		CASE(cancelled_in_callbacks, PER_STORE | THREADS),
+#if TEST_FORKS
 		CASE(fork_in_callbacks, PER_STORE),
 		CASE(fork_around_callbacks, PER_STORE),
 		CASE(fork_around_hand_back, PER_STORE),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "test/fixture.h"
 
+#if TEST_POSIX
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <ioasid/ioasid.h>
 
@@ -208,6 +210,8 @@ static void set_data(void **state)
 	struct actor reader, writer;
 
 	(void)state;
+	if (!TEST_THREADS)
+		skip();
 	ioasid_rcu_read_lock(rcu);
 	assert_int_equal(ioasid_set_data(id, &objects[4]), -EDEADLK);
 	ioasid_rcu_read_unlock(rcu);
@@ -424,6 +428,8 @@ static void all_at_once(void **state)
 	unsigned int seen_ids = 0, i;
 
 	(void)state;
+	if (!TEST_THREADS)
+		skip();
 	CHECK(!pthread_barrier_init(&together, NULL, FIRST));
 	for (i = 0; i < FIRST; i++)
 		CHECK(!pthread_create(&thread[i], NULL, first_use, &id[i]));
@@ -479,6 +485,8 @@ static void configure_with_callbacks(void **state)
 	struct actor actor;
 
 	(void)state;
+	if (!TEST_THREADS)
+		skip();
 	assert_int_equal(ioasid_rcu_create(NULL, &shared), 0);
 	on_shared.rcu = shared;
 	assert_int_equal(
@@ -548,6 +556,17 @@ static int run_shared(void)
 	return cmocka_run_group_tests_name("shared", tests, NULL, NULL);
 }
 
+static const struct {
+	const char *name;
+	int (*run)(void);
+} parts[] = {
+	{ "default", run_default },
+	{ "configured", run_configured },
+	{ "threads", run_threads },
+	{ "shared", run_shared },
+};
+
+#if TEST_POSIX
 static int in_process(int (*run)(void))
 {
 	int status;
@@ -562,13 +581,29 @@ static int in_process(int (*run)(void))
 	return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
-int main(void)
+static int run_all(void)
 {
 	int failed = 0;
 
-	failed |= in_process(run_default);
-	failed |= in_process(run_configured);
-	failed |= in_process(run_threads);
-	failed |= in_process(run_shared);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		failed |= in_process(parts[i].run);
 	return failed;
+}
+#else
+static int run_all(void)
+{
+	print_error("each part is to be run by itself\n");
+	return 1;
+}
+#endif
+
+/* All parts, each in a process of its own, or the one that is named. */
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return run_all();
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!strcmp(argv[1], parts[i].name))
+			return parts[i].run();
+	return 1;
 }

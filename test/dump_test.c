@@ -3,8 +3,10 @@
 #include "test/counts.h"
 #include "test/gate.h"
 
+#if TEST_POSIX
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <ioasid/allocator.h>
 #include <ioasid/notifier.h>
@@ -375,7 +377,7 @@ static void notifiers_leave(struct fixture *fixture)
 	delist_two(&leaving);
 }
 
-#if !TEST_TSAN
+#if TEST_FORKS
 /* Seconds after which a child has hung. */
 enum { CHILD_HANG = 60 };
 
@@ -713,7 +715,7 @@ int main(void)
 		CASE(allocators_leave, PER_STORE),
 		CASE(closed, PER_STORE),
 		CASE(notifiers_leave, PER_STORE),
-#if !TEST_TSAN
+#if TEST_FORKS
 		CASE(fork_in_a_dump, PER_STORE),
 		CASE(fork_around_a_dump, PER_STORE),
 #endif

@@ -330,7 +330,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 	[FLAVOUR_EPOCH] = {
 		.name = "epoch",
 		.flavour = IOASID_RCU_EPOCH,
-		.threads = true,
+		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
 	},
@@ -338,14 +338,14 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.name = "fence",
 		.flavour = IOASID_RCU_EPOCH,
 		.no_membarrier = true,
-		.threads = true,
+		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
 	},
 	[FLAVOUR_QSBR] = {
 		.name = "qsbr",
 		.flavour = IOASID_RCU_QSBR,
-		.threads = true,
+		.threads = TEST_THREADS,
 		.qsbr_like = true,
 		.forks = true,
 		.signals = true,
@@ -360,7 +360,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.name = "custom",
 		.flavour = IOASID_RCU_CUSTOM,
 		.ops = &custom_full,
-		.threads = true,
+		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
 	},
@@ -368,13 +368,13 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.name = "toy",
 		.flavour = IOASID_RCU_CUSTOM,
 		.ops = &toy_ops,
-		.threads = true,
+		.threads = TEST_THREADS,
 	},
 	[FLAVOUR_URCU_MEMB] = {
 		.name = "urcu-memb",
 		.flavour = IOASID_RCU_CUSTOM,
 		URCU(memb),
-		.threads = true,
+		.threads = TEST_THREADS,
 		.process_wide = true,
 		.signals = true,
 	},
@@ -382,7 +382,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.name = "urcu-qsbr",
 		.flavour = IOASID_RCU_CUSTOM,
 		URCU(qsbr),
-		.threads = true,
+		.threads = TEST_THREADS,
 		.qsbr_like = true,
 		.process_wide = true,
 		.signals = true,
@@ -392,7 +392,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.flavour = IOASID_RCU_CUSTOM,
 		URCU(bp),
 		URCU_FORKS,
-		.threads = true,
+		.threads = TEST_THREADS,
 		.process_wide = true,
 		.signals = true,
 	},
@@ -537,6 +537,7 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 		size_t stores = cases[i].per & PER_STORE ? TEST_STORES : 1;
 		size_t flavours = cases[i].per & PER_FLAVOUR ? TEST_FLAVOURS :
 							       1;
+		size_t before = used;
 
 		per |= cases[i].per;
 		for (s = 0; s < stores; s++) {
@@ -564,7 +565,11 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 				used++;
 			}
 		}
+		if (used == before)
+			printf("%s: left out here\n", cases[i].name);
 	}
+	if (!TEST_POSIX)
+		printf("left out here: processes, signals, pages\n");
 	for (f = 0; per & PER_FLAVOUR && f < TEST_FLAVOURS; f++)
 		if (test_flavours[f].left_out)
 			printf("%s: left out: %s\n", test_flavours[f].name,

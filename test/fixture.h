@@ -45,6 +45,18 @@ _Noreturn void test_failed(const char *file, int line, const char *what);
 /* Such builds are slower, and asked to do less. */
 #define TEST_SANITIZED (TEST_MSAN || TEST_TSAN || TEST_HAS(address_sanitizer))
 
+/*
+ * What a target has not, its build says: threads; processes, signals and
+ * protected pages. Cases that need them are left out, which the suite prints.
+ */
+#ifndef TEST_THREADS
+#define TEST_THREADS 1
+#endif
+#ifndef TEST_POSIX
+#define TEST_POSIX 1
+#endif
+#define TEST_FORKS (TEST_POSIX && !TEST_TSAN)
+
 /* Memory hooks that count, check sizes, poison what is freed, and fail. */
 struct test_memory {
 	pthread_mutex_t mutex;

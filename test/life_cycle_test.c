@@ -394,6 +394,11 @@ static void table(struct fixture *fixture)
 	struct life life;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!TEST_THREADS && (rows[i].enter == closed ||
+				      rows[i].enter == pending_handed_back)) {
+			print_message("%s: left out here\n", rows[i].state);
+			continue;
+		}
 		for (unsigned int call = 0; call < CALLS; call++) {
 			const char *expected = rows[i].answers[call];
 

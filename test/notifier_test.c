@@ -5,8 +5,10 @@
 #include "test/actors.h"
 #include "test/gate.h"
 
+#if TEST_POSIX
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <ioasid/ioasid.h>
 
@@ -1691,7 +1693,7 @@ static void cancelled_in_handlers(struct fixture *fixture)
 }
 
 /* TSan does not follow a process of many threads into its child. */
-#if !TEST_TSAN
+#if TEST_FORKS
 enum { CHILD_HANG = 60 };
 
 struct family {
@@ -1877,17 +1879,17 @@ int main(void)
 		CASE(each_allocation_fails, PER_STORE | NO_SPACE),
 		CASE(another_thread_is_telling,
 		     PER_STORE | PER_FLAVOUR | THREADS),
-		CASE(another_thread_has_yet_to_tell, PER_STORE),
-		CASE(freed_id_waits_for_handlers, PER_STORE),
-		CASE(late_notifiers, PER_STORE),
-		CASE(unregister_while_running, PER_STORE),
-		CASE(set_ends_while_running, PER_STORE),
-		CASE(mutex_of_the_callers, PER_STORE),
+		CASE(another_thread_has_yet_to_tell, PER_STORE | THREADS),
+		CASE(freed_id_waits_for_handlers, PER_STORE | THREADS),
+		CASE(late_notifiers, PER_STORE | THREADS),
+		CASE(unregister_while_running, PER_STORE | THREADS),
+		CASE(set_ends_while_running, PER_STORE | THREADS),
+		CASE(mutex_of_the_callers, PER_STORE | THREADS),
 		CASE(ids_of_allocators, PER_STORE),
-		CASE(no_event_after_the_last, PER_STORE),
-		CASE(cancelled_in_handlers, PER_STORE),
-		CASE(cancelled_in_release, PER_STORE),
-#if !TEST_TSAN
+		CASE(no_event_after_the_last, PER_STORE | THREADS),
+		CASE(cancelled_in_handlers, PER_STORE | THREADS),
+		CASE(cancelled_in_release, PER_STORE | THREADS),
+#if TEST_FORKS
 		CASE(fork_in_handlers, PER_STORE),
 		CASE(fork_around_handlers, PER_STORE),
 		CASE(fork_around_the_last_call, PER_STORE),

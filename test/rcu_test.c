@@ -567,6 +567,8 @@ static void forgotten_registration(struct fixture *fixture)
 {
 	struct actor actor;
 
+	if (!TEST_THREADS)
+		skip();
 	main_offline(fixture);
 	actor_begin(&actor);
 	actor_do(&actor, forget_to_register, fixture);
@@ -635,9 +637,11 @@ static void unprotected_lookups(struct fixture *fixture)
 	/* Who forgot to register, or went offline. */
 	looks.bare = DENIED;
 	looks.inside = qsbr_like ? DENIED : 0;
-	actor_begin(&stranger);
-	actor_do(&stranger, look, &looks);
-	actor_end(&stranger);
+	if (TEST_THREADS) {
+		actor_begin(&stranger);
+		actor_do(&stranger, look, &looks);
+		actor_end(&stranger);
+	}
 	main_offline(fixture);
 	look(&looks);
 	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
@@ -1010,7 +1014,8 @@ static void destroy_cleans_up(struct fixture *fixture)
 	struct actor actor;
 	size_t i;
 
-	actor_begin(&actor);
+	if (TEST_THREADS)
+		actor_begin(&actor);
 	if (fixture->flavour->threads) {
 		actor_do(&actor, visit, fixture->rcu);
 		actor_do(&actor, offline, fixture->rcu);
@@ -1034,7 +1039,8 @@ static void destroy_cleans_up(struct fixture *fixture)
 	fixture_rcu(fixture);
 	if (fixture->flavour->threads)
 		actor_do(&actor, visit, fixture->rcu);
-	actor_end(&actor);
+	if (TEST_THREADS)
+		actor_end(&actor);
 }
 
 static void destroy_in_use(struct fixture *fixture)

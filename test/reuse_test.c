@@ -1225,7 +1225,7 @@ int main(void)
 		CASE(cursor_by_definition, PER_STORE),
 		CASE(cursor_of_allocators, PER_STORE),
 		CASE(cursor_refused, PER_STORE),
-		CASE(shared_cursor, PER_STORE),
+		CASE(shared_cursor, PER_STORE | THREADS),
 		CASE(quarantine, PER_STORE | PER_FLAVOUR),
 		CASE(old_reader, PER_STORE | PER_FLAVOUR | THREADS),
 		CASE(given_back_by_and_by, PER_STORE),

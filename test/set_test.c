@@ -1350,7 +1350,7 @@ int main(void)
 		CASE(destroyed_set_lasts, PER_STORE | PER_FLAVOUR),
 		CASE(every_index_in_use, PER_FLAVOUR),
 		CASE(indexes_come_again, PER_STORE),
-		CASE(bound_meanwhile, PER_STORE),
+		CASE(bound_meanwhile, PER_STORE | THREADS),
 		CASE(tokens, PER_FLAVOUR),
 		CASE(set_of, PER_STORE | PER_FLAVOUR),
 		CASE(for_each, PER_FLAVOUR),

@@ -1322,7 +1322,7 @@ int main(void)
 		CASE(no_memory, PER_STORE),
 		CASE(allocators, PER_STORE),
 		CASE(being_told, PER_STORE),
-		CASE(freed_meanwhile, PER_STORE),
+		CASE(freed_meanwhile, PER_STORE | THREADS),
 		CASE(beside_lookups, PER_STORE | PER_FLAVOUR | THREADS),
 	};
 

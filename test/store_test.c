@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "test/fixture.h"
 
+#if TEST_POSIX
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 /* A store by itself, without a space. */
 struct bare {
@@ -377,6 +379,7 @@ static void without_memory(struct fixture *fixture)
 	destroy(fixture, &bare);
 }
 
+#if TEST_POSIX
 /*
  * A lookup stopped where it asks a table for the next: that is on a page that
  * is closed. Meanwhile the ID comes, and is about to be moved.
@@ -461,6 +464,7 @@ static void moved_while_looked_up(struct fixture *fixture)
 			 3);
 	free(pages);
 }
+#endif
 
 int main(void)
 {
@@ -472,7 +476,9 @@ int main(void)
 		CASE(against_array, PER_STORE),
 		CASE(generations_go_on, PER_STORE),
 		CASE(damage_is_seen, PER_STORE),
+#if TEST_POSIX
 		CASE(moved_while_looked_up, NO_SPACE | NO_RCU),
+#endif
 	};
 
 	return test_run("store", cases, ARRAY_SIZE(cases));

@@ -4,8 +4,10 @@
 #endif
 #include "test/fixture.h"
 
+#if TEST_POSIX
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 /* Memory comes back: by itself, and what is left by ioasid_space_trim(). */
 
@@ -298,6 +300,7 @@ static void generations_go_on(struct fixture *fixture)
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
 
+#if TEST_POSIX
 static size_t resident(void *start, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = size / page;
@@ -348,7 +351,7 @@ static void bitmap_pages(struct fixture *fixture)
 	check_valid(space);
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
-
+#endif
 #endif
 
 int main(void)
@@ -362,7 +365,9 @@ int main(void)
 #ifndef IOASID_GENERATION_START
 		CASE(given_back_in_part, PER_STORE | NO_SPACE),
 		CASE(generations_go_on, PER_STORE | NO_SPACE),
+#if TEST_POSIX
 		CASE(bitmap_pages, NO_SPACE),
+#endif
 #endif
 	};
 
