@@ -4,6 +4,8 @@
  * The inline functions of the headers as external symbols: for languages that
  * cannot inline C, and for C that chose not to.
  */
+#include "features.h"
+
 #include <ioasid/ioasid.h>
 
 extern inline ioasid_state_t

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "features.h"
+
 #include <ioasid/ioasid.h>
 
 #include "platform/lock.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "util.h"
 
 uint64_t ioasid_mix(uint64_t number)

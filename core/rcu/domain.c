@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "domain.h"
 
 void ioasid_domain_lock(struct domain *domain, struct ioasid_guard *guard)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "thread.h"
 
 #include "domain.h"

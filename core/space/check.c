@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "extra.h"
 #include "owner.h"
 #include "walk.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include <ioasid/snapshot.h>
 
 #include "claim.h"

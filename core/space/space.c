@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "../platform/memory.h"
 #include "../store/bitmap.h"
 #include "../store/generation.h"

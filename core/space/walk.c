@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include "walk.h"
 
 void ioasid_walk_begin(const struct space *space, struct walk *walk,

@@ -13,6 +13,7 @@
 #include IOASID_ATOMIC_HEADER
 #else
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -28,6 +29,50 @@ typedef struct {
 	void *v;
 } ioasid_atomic_ptr;
 
+#define ioasid_compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+#ifdef IOASID_BARE
+/*
+ * One thread, and handlers of interrupts that only look, and end before it goes
+ * on: what the compiler leaves in order is in order, and the processor needs no
+ * atomic operations. Of what is wider than a register a handler may see one half
+ * old; only a read section of its own depends on such a number, and it is over
+ * before anybody asks.
+ */
+#define ioasid_load_relaxed(a) (*(const volatile __typeof__((a)->v) *)&(a)->v)
+#define ioasid_load_acquire(a)                                             \
+	(__extension__({                                                   \
+		__typeof__((a)->v) ioasid_loaded = ioasid_load_relaxed(a); \
+		ioasid_compiler_barrier();                                 \
+		ioasid_loaded;                                             \
+	}))
+#define ioasid_store_relaxed(a, x) \
+	((void)(*(volatile __typeof__((a)->v) *)&(a)->v = (x)))
+#define ioasid_store_release(a, x) \
+	(ioasid_compiler_barrier(), ioasid_store_relaxed(a, x))
+#define ioasid_replace(a, x)                                            \
+	(__extension__({                                                \
+		__typeof__((a)->v) ioasid_old = ioasid_load_acquire(a); \
+		ioasid_store_release(a, x);                             \
+		ioasid_compiler_barrier();                              \
+		ioasid_old;                                             \
+	}))
+#define ioasid_exchange_acquire(a, x) ioasid_replace(a, x)
+#define ioasid_fetch_add_acq_rel(a, x) ioasid_replace(a, ioasid_old + (x))
+#define ioasid_fetch_sub_release(a, x) ioasid_replace(a, ioasid_old - (x))
+#define ioasid_cas_acq_rel(a, expected, x)                              \
+	(__extension__({                                                \
+		__typeof__((a)->v) ioasid_old = ioasid_load_acquire(a); \
+		bool ioasid_same = ioasid_old == *(expected);           \
+		if (ioasid_same)                                        \
+			ioasid_store_release(a, x);                     \
+		else                                                    \
+			*(expected) = ioasid_old;                       \
+		ioasid_compiler_barrier();                              \
+		ioasid_same;                                            \
+	}))
+#define ioasid_fence_seq_cst() ioasid_compiler_barrier()
+#else
 #define ioasid_load_relaxed(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)
 #define ioasid_load_acquire(a) __atomic_load_n(&(a)->v, __ATOMIC_ACQUIRE)
 #define ioasid_store_relaxed(a, x) \
@@ -45,7 +90,7 @@ typedef struct {
 	__atomic_compare_exchange_n(&(a)->v, (expected), (x), 0, \
 				    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 #define ioasid_fence_seq_cst() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define ioasid_compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#endif /* IOASID_BARE */
 
 #endif /* IOASID_ATOMIC_HEADER */
 #endif /* IOASID_ATOMIC_H */
