@@ -152,7 +152,7 @@ def inline_is_static(root, copy):
         shutil.copytree(os.path.join(root, top), os.path.join(copy, top))
     for path in files(copy):
         if path.startswith("include/"):
-            text = re.sub(r"^(IOASID_INLINE|inline)\b", r"static \1",
+            text = re.sub(r"^(IOASID_\w*INLINE|inline)\b", r"static \1",
                           read(copy, path), flags=re.M)
             os.remove(os.path.join(copy, path))
             with open(os.path.join(copy, path), "w", encoding="utf-8") as out:
@@ -182,7 +182,7 @@ def inline_functions(root):
     for path in files(root):
         if path.startswith("include/"):
             names |= set(re.findall(
-                r"^(?:IOASID_INLINE|inline) [^;{(]*?\b(ioasid_\w+)(?=\()",
+                r"^(?:IOASID_\w*INLINE|inline) [^;{(]*?\b(ioasid_\w+)(?=\()",
                 read(root, path), re.M))
     return names
 

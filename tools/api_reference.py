@@ -179,7 +179,8 @@ def declared(text):
 
 def prototype(head):
     """Of a function, on lines of 80 columns."""
-    head = re.sub(r"\b(IOASID_INLINE|inline)\s+", "", " ".join(head.split()))
+    head = re.sub(r"\b(IOASID_\w*INLINE|inline)\s+", "", " ".join(head.split()))
+    head = head.replace("* ioasid_", "*ioasid_")
     if len(head) < 80:
         return head + ";"
     opening = head.index("(", head.index(re.search(r"\w+\(", head).group()))
@@ -208,7 +209,7 @@ def read_function(item, head):
     item.name = match.group(1)
     item.present = [declared(part) for part in split(match.group(2), ",")
                     if part != "void"]
-    item.returns = not re.match(r"((IOASID_INLINE|inline) )?void\s+\w+\s*\(",
+    item.returns = not re.match(r"((IOASID_\w*INLINE|inline) )?void\s+\w+\s*\(",
                                 head)
     item.prototype = prototype(head)
 

@@ -55,10 +55,7 @@ struct ioasid_allocator_ops {
  *
  * IDs of one with others of the same functions go over to these in any case.
  */
-enum ioasid_unregister {
-	IOASID_UNREGISTER_IDLE,
-	IOASID_UNREGISTER_KEEP,
-};
+enum ioasid_unregister { IOASID_UNREGISTER_IDLE, IOASID_UNREGISTER_KEEP };
 
 /**
  * ioasid_space_register_allocator - have IDs chosen by callbacks

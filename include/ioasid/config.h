@@ -42,6 +42,32 @@
 #endif
 
 /*
+ * What the headers say for casts and NULL, as warnings of strict C++ users are
+ * about C's: of numbers and from void *; of pointers to others and to numbers.
+ * Where a type may be the same already, the headers convert without a cast:
+ * g++ calls such a one useless.
+ */
+#ifdef __cplusplus
+#define IOASID_CAST(type, value) static_cast<type>(value)
+#define IOASID_RECAST(type, value) reinterpret_cast<type>(value)
+#define IOASID_NULL nullptr
+#else
+#define IOASID_CAST(type, value) ((type)(value))
+#define IOASID_RECAST(type, value) ((type)(value))
+#define IOASID_NULL NULL
+#endif
+
+/*
+ * Inline as in C99: the external symbol is the library's. In gnu89, and with
+ * -fgnu89-inline, that is called extern inline.
+ */
+#if defined(__GNUC_GNU_INLINE__) && !defined(__cplusplus)
+#define IOASID_C99_INLINE extern __inline
+#else
+#define IOASID_C99_INLINE inline
+#endif
+
+/*
  * Who sees the library's symbols. Those of the public headers can be found by
  * dlsym(), but no other copy of the library in the process can take their place
  * for the code that was compiled with this one; the others stay inside. With
@@ -52,7 +78,16 @@
 #define IOASID_VISIBILITY_BEGIN _Pragma("GCC visibility push(default)")
 #define IOASID_VISIBILITY_END _Pragma("GCC visibility pop")
 #elif defined(__ELF__)
+#ifdef __cplusplus
 #define IOASID_VISIBILITY_BEGIN _Pragma("GCC visibility push(protected)")
+#else
+/* gcc's -Wc++-compat takes the word in the pragma for a name. */
+#define IOASID_VISIBILITY_BEGIN                                    \
+	_Pragma("GCC diagnostic push")                             \
+		_Pragma("GCC diagnostic ignored \"-Wc++-compat\"") \
+			_Pragma("GCC visibility push(protected)")  \
+				_Pragma("GCC diagnostic pop")
+#endif
 #define IOASID_VISIBILITY_END _Pragma("GCC visibility pop")
 #else
 #define IOASID_VISIBILITY_BEGIN

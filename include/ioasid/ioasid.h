@@ -40,7 +40,9 @@ const char *ioasid_version(void);
  */
 IOASID_INLINE void *ioasid_err_ptr(int error)
 {
-	return (void *)(intptr_t)error;
+	intptr_t address = error;
+
+	return IOASID_RECAST(void *, address);
 }
 
 /**
@@ -53,7 +55,8 @@ IOASID_INLINE void *ioasid_err_ptr(int error)
  */
 IOASID_INLINE bool ioasid_is_err(const void *pointer)
 {
-	return (uintptr_t)pointer >= (uintptr_t)-IOASID_ERRNO_MAX;
+	return IOASID_RECAST(uintptr_t, pointer) >
+	       UINTPTR_MAX - IOASID_ERRNO_MAX;
 }
 
 /**
@@ -66,7 +69,7 @@ IOASID_INLINE bool ioasid_is_err(const void *pointer)
  */
 IOASID_INLINE int ioasid_ptr_err(const void *pointer)
 {
-	return (int)(intptr_t)pointer;
+	return IOASID_CAST(int, IOASID_RECAST(uintptr_t, pointer));
 }
 
 #ifndef IOASID_DISABLED
@@ -194,9 +197,9 @@ IOASID_INLINE void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
 				bool (*getter)(void *data))
 {
 	const struct ioasid_space *space =
-		(const struct ioasid_space *)ioasid_load_acquire(
-			&ioasid_default);
-	void *data = NULL;
+		IOASID_CAST(const struct ioasid_space *,
+			    ioasid_load_acquire(&ioasid_default));
+	void *data = IOASID_NULL;
 	int ret;
 
 	if (ioasid_unlikely(!space))
@@ -228,7 +231,7 @@ static inline void *ioasid_find(struct ioasid_set *set, ioasid_t ioasid,
 	(void)set;
 	(void)ioasid;
 	(void)getter;
-	return NULL;
+	return IOASID_NULL;
 }
 
 static inline int ioasid_get(ioasid_t ioasid)

@@ -96,7 +96,7 @@ IOASID_BEGIN_DECLS
  * The way of one lookup: compilers judge its parts too large one by one, but
  * most of each goes away where it is inlined.
  */
-#define IOASID_INLINE inline __attribute__((always_inline))
+#define IOASID_INLINE IOASID_C99_INLINE __attribute__((always_inline))
 
 #define ioasid_likely(x) __builtin_expect(!!(x), 1)
 #define ioasid_unlikely(x) __builtin_expect(!!(x), 0)

@@ -67,7 +67,7 @@ enum ioasid_rcu_flavour {
 	IOASID_RCU_EPOCH,
 	IOASID_RCU_QSBR,
 	IOASID_RCU_NONE,
-	IOASID_RCU_CUSTOM,
+	IOASID_RCU_CUSTOM
 };
 
 /**
@@ -178,7 +178,7 @@ enum ioasid_rcu_read_side {
 	/* none */
 	IOASID_RCU_READ_COUNTED,
 	/* the user's own */
-	IOASID_RCU_READ_CUSTOM,
+	IOASID_RCU_READ_CUSTOM
 };
 
 /* The part of a domain that the read side looks at; written at create. */
@@ -250,15 +250,16 @@ IOASID_INLINE void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader)
 IOASID_INLINE struct ioasid_rcu_reader *
 ioasid_rcu_place(const struct ioasid_rcu *rcu)
 {
-	return (struct ioasid_rcu_reader *)(void *)((char *)ioasid_rcu_readers +
-						    rcu->place);
+	return IOASID_CAST(
+		struct ioasid_rcu_reader *,
+		IOASID_CAST(void *, IOASID_RECAST(char *, ioasid_rcu_readers) +
+					    rcu->place));
 }
 
 IOASID_INLINE bool ioasid_rcu_reads(const struct ioasid_rcu_reader *reader,
 				    const struct ioasid_rcu *rcu)
 {
-	return ioasid_likely(ioasid_load_relaxed(&reader->rcu) ==
-			     (const void *)rcu);
+	return ioasid_likely(ioasid_load_relaxed(&reader->rcu) == rcu);
 }
 
 IOASID_INLINE void ioasid_rcu_epoch_lock(struct ioasid_rcu *rcu, bool fence)
@@ -351,13 +352,13 @@ ioasid_rcu_section_enter(struct ioasid_rcu *rcu)
 		}
 	}
 	ioasid_rcu_read_lock(rcu);
-	return NULL;
+	return IOASID_NULL;
 }
 
 IOASID_INLINE void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
 					    struct ioasid_rcu_reader *reader)
 {
-	if (ioasid_likely(reader != NULL))
+	if (ioasid_likely(reader != IOASID_NULL))
 		ioasid_store_release(&reader->epoch, 0);
 	else
 		ioasid_rcu_read_unlock(rcu);

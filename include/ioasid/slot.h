@@ -39,13 +39,14 @@ typedef ioasid_atomic_u32 ioasid_atomic_state;
 #define IOASID_SET_SHIFT (IOASID_REFS_SHIFT + IOASID_REFS_BITS)
 #define IOASID_GENERATION_SHIFT (IOASID_SET_SHIFT + IOASID_SET_BITS)
 
-#define IOASID_STATE_ONE ((ioasid_state_t)1)
+#define IOASID_STATE_ONE IOASID_CAST(ioasid_state_t, 1)
 #define IOASID_STATE_LIVE IOASID_STATE_ONE
 #define IOASID_STATE_REF (IOASID_STATE_ONE << IOASID_REFS_SHIFT)
 #define IOASID_STATE_REFS \
 	(((IOASID_STATE_ONE << IOASID_REFS_BITS) - 1) << IOASID_REFS_SHIFT)
+#define IOASID_GENERATION_MASK (UINT32_MAX >> (32 - IOASID_GENERATION_BITS))
 #define IOASID_STATE_GENERATION \
-	((ioasid_state_t)((~(ioasid_state_t)0) << IOASID_GENERATION_SHIFT))
+	(IOASID_STATE_ONE * IOASID_GENERATION_MASK << IOASID_GENERATION_SHIFT)
 
 /** IOASID_REFS_MAX - most references to one ID */
 #define IOASID_REFS_MAX ((1u << IOASID_REFS_BITS) - 3)
@@ -54,14 +55,12 @@ typedef ioasid_atomic_u32 ioasid_atomic_state;
  * is not yet published; moved to the next table of its store.
  */
 #define IOASID_STATE_RESERVED \
-	((ioasid_state_t)(IOASID_REFS_MAX + 1) << IOASID_REFS_SHIFT)
+	(IOASID_STATE_ONE * (IOASID_REFS_MAX + 1) << IOASID_REFS_SHIFT)
 #define IOASID_STATE_MOVED IOASID_STATE_REFS
 /** IOASID_SETS_MAX - most sets of one space */
 #define IOASID_SETS_MAX ((1u << IOASID_SET_BITS) - 1)
-#define IOASID_GENERATION_MASK \
-	((uint32_t)(IOASID_STATE_GENERATION >> IOASID_GENERATION_SHIFT))
 /* Half of the generations: crossing it costs an ID one grace period. */
-#define IOASID_GENERATION_HALF ((uint32_t)1 << (IOASID_GENERATION_BITS - 1))
+#define IOASID_GENERATION_HALF (UINT32_C(1) << (IOASID_GENERATION_BITS - 1))
 
 /* Set arguments of ioasid_slot_read() that are not the index of a set. */
 #define IOASID_SET_ANY 0u
@@ -74,27 +73,30 @@ struct ioasid_slot {
 	ioasid_atomic_state state;
 };
 
-inline ioasid_state_t ioasid_state_make(uint32_t generation, uint32_t set,
-					uint32_t refs, bool live)
+IOASID_C99_INLINE ioasid_state_t ioasid_state_make(uint32_t generation,
+						   uint32_t set, uint32_t refs,
+						   bool live)
 {
-	return (ioasid_state_t)generation << IOASID_GENERATION_SHIFT |
-	       (ioasid_state_t)set << IOASID_SET_SHIFT |
-	       (ioasid_state_t)refs << IOASID_REFS_SHIFT | (ioasid_state_t)live;
+	return IOASID_STATE_ONE * generation << IOASID_GENERATION_SHIFT |
+	       IOASID_STATE_ONE * set << IOASID_SET_SHIFT |
+	       IOASID_STATE_ONE * refs << IOASID_REFS_SHIFT | live;
 }
 
-inline uint32_t ioasid_state_generation(ioasid_state_t state)
+IOASID_C99_INLINE uint32_t ioasid_state_generation(ioasid_state_t state)
 {
-	return (uint32_t)(state >> IOASID_GENERATION_SHIFT);
+	uint64_t wide = state;
+
+	return IOASID_CAST(uint32_t, wide >> IOASID_GENERATION_SHIFT);
 }
 
 IOASID_INLINE uint32_t ioasid_state_set(ioasid_state_t state)
 {
-	return (uint32_t)(state >> IOASID_SET_SHIFT) & IOASID_SETS_MAX;
+	return state >> IOASID_SET_SHIFT & IOASID_SETS_MAX;
 }
 
-inline uint32_t ioasid_state_refs(ioasid_state_t state)
+IOASID_C99_INLINE uint32_t ioasid_state_refs(ioasid_state_t state)
 {
-	return (uint32_t)((state & IOASID_STATE_REFS) >> IOASID_REFS_SHIFT);
+	return state >> IOASID_REFS_SHIFT & ((1u << IOASID_REFS_BITS) - 1);
 }
 
 IOASID_INLINE bool ioasid_state_moved(ioasid_state_t state)
@@ -103,24 +105,22 @@ IOASID_INLINE bool ioasid_state_moved(ioasid_state_t state)
 	       IOASID_STATE_MOVED;
 }
 
-inline bool ioasid_state_reserved(ioasid_state_t state)
+IOASID_C99_INLINE bool ioasid_state_reserved(ioasid_state_t state)
 {
 	return (state & (IOASID_STATE_REFS | IOASID_STATE_LIVE)) ==
 	       IOASID_STATE_RESERVED;
 }
 
 /* Is there nothing that get, put or free could act on, for now or at all? */
-inline bool ioasid_state_unused(ioasid_state_t state)
+IOASID_C99_INLINE bool ioasid_state_unused(ioasid_state_t state)
 {
 	return !(state & (IOASID_STATE_LIVE | IOASID_STATE_REFS)) ||
 	       ioasid_state_reserved(state);
 }
 
-inline uint32_t ioasid_generation_next(uint32_t generation)
+IOASID_C99_INLINE uint32_t ioasid_generation_next(uint32_t generation)
 {
-	uint32_t next = (uint32_t)(((ioasid_state_t)generation + 1) &
-				   (IOASID_STATE_GENERATION >>
-				    IOASID_GENERATION_SHIFT));
+	uint32_t next = (generation + 1) & IOASID_GENERATION_MASK;
 
 	return next ? next : 1;
 }
@@ -130,7 +130,7 @@ inline uint32_t ioasid_generation_next(uint32_t generation)
  * such a slot stays out of use for one grace period, so that no reader can
  * meet a state twice.
  */
-inline bool ioasid_generation_turns(uint32_t generation)
+IOASID_C99_INLINE bool ioasid_generation_turns(uint32_t generation)
 {
 	return ((generation ^ ioasid_generation_next(generation)) &
 		IOASID_GENERATION_HALF) != 0;
@@ -187,8 +187,8 @@ IOASID_INLINE int ioasid_slot_read(const struct ioasid_slot *slot, uint32_t set,
  * Context: space locked. Wait-free.
  * Complexity: constant.
  */
-inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
-				uint32_t set)
+IOASID_C99_INLINE void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
+					   uint32_t set)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 	uint32_t generation =
@@ -207,7 +207,8 @@ inline void ioasid_slot_publish(struct ioasid_slot *slot, void *data,
  * Context: space locked. Wait-free.
  * Complexity: constant.
  */
-inline void ioasid_slot_reserve(struct ioasid_slot *slot, uint32_t set)
+IOASID_C99_INLINE void ioasid_slot_reserve(struct ioasid_slot *slot,
+					   uint32_t set)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 	uint32_t generation =
@@ -226,7 +227,8 @@ inline void ioasid_slot_reserve(struct ioasid_slot *slot, uint32_t set)
  * Context: space locked. Wait-free.
  * Complexity: constant.
  */
-inline void ioasid_slot_publish_reserved(struct ioasid_slot *slot, void *data)
+IOASID_C99_INLINE void ioasid_slot_publish_reserved(struct ioasid_slot *slot,
+						    void *data)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 
@@ -249,7 +251,7 @@ inline void ioasid_slot_publish_reserved(struct ioasid_slot *slot, void *data)
  * remain or it is closed.
  * Complexity: constant.
  */
-inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
+IOASID_C99_INLINE int ioasid_slot_free(struct ioasid_slot *slot, bool close)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 	ioasid_state_t next;
@@ -264,7 +266,7 @@ inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
 		else if (!close)
 			next &= IOASID_STATE_GENERATION;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state, next));
-	return (int)ioasid_state_refs(next);
+	return IOASID_CAST(int, ioasid_state_refs(next));
 }
 
 /**
@@ -276,7 +278,7 @@ inline int ioasid_slot_free(struct ioasid_slot *slot, bool close)
  * free.
  * Complexity: constant.
  */
-inline int ioasid_slot_hide(struct ioasid_slot *slot)
+IOASID_C99_INLINE int ioasid_slot_hide(struct ioasid_slot *slot)
 {
 	ioasid_state_t state = ioasid_load_relaxed(&slot->state);
 
@@ -296,7 +298,7 @@ inline int ioasid_slot_hide(struct ioasid_slot *slot)
  * Context: space locked. Wait-free.
  * Complexity: constant.
  */
-inline void ioasid_slot_vacate(struct ioasid_slot *slot)
+IOASID_C99_INLINE void ioasid_slot_vacate(struct ioasid_slot *slot)
 {
 	ioasid_store_release(&slot->state, ioasid_load_relaxed(&slot->state) &
 						   IOASID_STATE_GENERATION);
@@ -311,7 +313,7 @@ inline void ioasid_slot_vacate(struct ioasid_slot *slot)
  * Context: space locked. Wait-free.
  * Complexity: constant.
  */
-inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
+IOASID_C99_INLINE void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
 {
 	uint32_t generation =
 		ioasid_state_generation(ioasid_load_relaxed(&slot->state));
@@ -333,8 +335,8 @@ inline void ioasid_slot_hold(struct ioasid_slot *slot, uint32_t set)
  * for one more; -EAGAIN as for read.
  * Complexity: constant.
  */
-inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
-			   uint32_t generation)
+IOASID_C99_INLINE int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
+				      uint32_t generation)
 {
 	ioasid_state_t state = ioasid_load_acquire(&slot->state);
 
@@ -370,7 +372,8 @@ inline int ioasid_slot_get(struct ioasid_slot *slot, uint32_t set,
  * or closed; -ENOENT no reference to drop; -EAGAIN as for read.
  * Complexity: constant.
  */
-inline int ioasid_slot_put(struct ioasid_slot *slot, ioasid_state_t *before)
+IOASID_C99_INLINE int ioasid_slot_put(struct ioasid_slot *slot,
+				      ioasid_state_t *before)
 {
 	ioasid_state_t state = ioasid_load_acquire(&slot->state);
 	ioasid_state_t next;
@@ -386,7 +389,7 @@ inline int ioasid_slot_put(struct ioasid_slot *slot, ioasid_state_t *before)
 			next &= IOASID_STATE_GENERATION;
 	} while (!ioasid_cas_acq_rel(&slot->state, &state, next));
 	*before = state;
-	return (int)ioasid_state_refs(next);
+	return IOASID_CAST(int, ioasid_state_refs(next));
 }
 
 /**
@@ -401,7 +404,8 @@ inline int ioasid_slot_put(struct ioasid_slot *slot, ioasid_state_t *before)
  * Context: space locked. Lock-free against get and put.
  * Complexity: constant.
  */
-inline void ioasid_slot_move(struct ioasid_slot *from, struct ioasid_slot *to)
+IOASID_C99_INLINE void ioasid_slot_move(struct ioasid_slot *from,
+					struct ioasid_slot *to)
 {
 	ioasid_state_t state = ioasid_load_acquire(&from->state);
 

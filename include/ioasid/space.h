@@ -33,7 +33,7 @@ struct ioasid_set {
  * Its first use binds it to a space; see ioasid_set_bind().
  */
 #define DECLARE_IOASID_SET(name) \
-	struct ioasid_set name = { { 0 }, { 0 }, { 0 } }
+	struct ioasid_set name = { { IOASID_NULL }, { IOASID_NULL }, { 0 } }
 
 /** IOASID_NAME_SIZE - of names of spaces and sets, the final NUL included */
 #define IOASID_NAME_SIZE 32
@@ -56,9 +56,9 @@ typedef uint64_t ioasid_handle_t;
  * Return: the ID.
  * Complexity: constant.
  */
-inline ioasid_t ioasid_handle_id(ioasid_handle_t handle)
+IOASID_C99_INLINE ioasid_t ioasid_handle_id(ioasid_handle_t handle)
 {
-	return (ioasid_t)handle;
+	return IOASID_CAST(ioasid_t, handle);
 }
 
 /**
@@ -69,9 +69,9 @@ inline ioasid_t ioasid_handle_id(ioasid_handle_t handle)
  * Return: which use of the ID it is.
  * Complexity: constant.
  */
-inline uint32_t ioasid_handle_generation(ioasid_handle_t handle)
+IOASID_C99_INLINE uint32_t ioasid_handle_generation(ioasid_handle_t handle)
 {
-	return (uint32_t)(handle >> 32);
+	return IOASID_CAST(uint32_t, handle >> 32);
 }
 
 /**
@@ -84,10 +84,7 @@ inline uint32_t ioasid_handle_generation(ioasid_handle_t handle)
  *                       allocates from several ranges in turn brings a cursor
  *                       for each, see ioasid_space_alloc_cyclic()
  */
-enum ioasid_reuse {
-	IOASID_REUSE_LOWEST,
-	IOASID_REUSE_CYCLIC,
-};
+enum ioasid_reuse { IOASID_REUSE_LOWEST, IOASID_REUSE_CYCLIC };
 
 /**
  * struct ioasid_space_config - all zero: radix, epoch, every ID
@@ -210,7 +207,8 @@ int ioasid_space_destroy(struct ioasid_space *space);
  * Ownership: the space's, or whoever gave it.
  * Complexity: constant.
  */
-inline struct ioasid_rcu *ioasid_space_rcu(const struct ioasid_space *space)
+IOASID_C99_INLINE struct ioasid_rcu *
+ioasid_space_rcu(const struct ioasid_space *space)
 {
 	return space->rcu;
 }
@@ -651,8 +649,7 @@ IOASID_INLINE uint32_t ioasid_set_index(const struct ioasid_space *space,
 {
 	if (!set)
 		return IOASID_SET_ANY;
-	if (ioasid_unlikely(ioasid_load_acquire(&set->space) !=
-			    (const void *)space))
+	if (ioasid_unlikely(ioasid_load_acquire(&set->space) != space))
 		return IOASID_SET_FOREIGN;
 	return ioasid_load_relaxed(&set->index);
 }
@@ -676,18 +673,18 @@ IOASID_INLINE int ioasid_space_find_use(const struct ioasid_space *space,
 {
 	int ret = ioasid_space_may_read(space);
 	/* Not @data itself: that would have to live in memory. */
-	void *moved = NULL;
+	void *moved = IOASID_NULL;
 	struct ioasid_slot *slot;
 	uint32_t index;
 
 	if (ioasid_unlikely(ret)) {
-		*data = NULL;
+		*data = IOASID_NULL;
 		return ret;
 	}
 	index = ioasid_set_index(space, set);
 	slot = ioasid_store_find(&space->store, id);
 	/* Compilers cannot follow that it is only used for 0, and warn. */
-	*data = NULL;
+	*data = IOASID_NULL;
 	if (ioasid_unlikely(!slot))
 		return -ENOENT;
 	ret = ioasid_slot_read(slot, index, generation, data);
@@ -739,14 +736,14 @@ IOASID_INLINE int ioasid_space_find_handle_rcu(const struct ioasid_space *space,
 					       ioasid_handle_t handle,
 					       void **data)
 {
-	uint32_t generation = (uint32_t)(handle >> 32);
+	uint32_t generation = IOASID_CAST(uint32_t, handle >> 32);
 
 	if (ioasid_unlikely(generation == IOASID_GENERATION_ANY)) {
-		*data = NULL;
+		*data = IOASID_NULL;
 		return -ENOENT;
 	}
-	return ioasid_space_find_use(space, set, (ioasid_t)handle, generation,
-				     data);
+	return ioasid_space_find_use(space, set, IOASID_CAST(ioasid_t, handle),
+				     generation, data);
 }
 
 /* Calls a getter where no grace period may be waited for, in any flavour. */
@@ -780,7 +777,7 @@ IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
 	int ret = ioasid_space_find_rcu(space, set, id, data);
 
 	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
-		*data = NULL;
+		*data = IOASID_NULL;
 	ioasid_rcu_section_leave(space->rcu, reader);
 	return ret;
 }
@@ -824,7 +821,7 @@ IOASID_INLINE int ioasid_space_find_handle(const struct ioasid_space *space,
 	int ret = ioasid_space_find_handle_rcu(space, set, handle, data);
 
 	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
-		*data = NULL;
+		*data = IOASID_NULL;
 	ioasid_rcu_section_leave(space->rcu, reader);
 	return ret;
 }

@@ -16,7 +16,7 @@ IOASID_BEGIN_DECLS
 typedef uint32_t ioasid_t;
 
 /** INVALID_IOASID - no ID */
-#define INVALID_IOASID ((ioasid_t)UINT32_MAX)
+#define INVALID_IOASID UINT32_MAX
 
 /* Fan-out in bits; small values let small tests reach deep trees. */
 #ifndef IOASID_RADIX_LEAF_BITS
@@ -27,7 +27,7 @@ typedef uint32_t ioasid_t;
 #endif
 
 /** IOASID_BITMAP_IDS_MAX - most IDs of a space with the bitmap store */
-#define IOASID_BITMAP_IDS_MAX ((uint32_t)1 << 26)
+#define IOASID_BITMAP_IDS_MAX (UINT32_C(1) << 26)
 
 /**
  * enum ioasid_store_kind - how IDs map to slots
@@ -49,7 +49,7 @@ enum ioasid_store_kind {
 	IOASID_STORE_RADIX,
 	IOASID_STORE_BITMAP,
 	IOASID_STORE_HASH,
-	IOASID_STORE_CUSTOM,
+	IOASID_STORE_CUSTOM
 };
 
 struct ioasid_store;
@@ -128,20 +128,20 @@ struct ioasid_store {
 IOASID_INLINE struct ioasid_slot *
 ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id)
 {
-	uintptr_t origin = (uintptr_t)ioasid_load_relaxed(&store->root);
+	uintptr_t origin =
+		IOASID_RECAST(uintptr_t, ioasid_load_relaxed(&store->root));
 
 	if (ioasid_unlikely(id - store->first >= store->count))
-		return NULL;
+		return IOASID_NULL;
 	/* From where ID 0 would be: one subtraction less before the load. */
-	return (struct ioasid_slot *)(origin +
-				      id * (uintptr_t)sizeof(
-						   struct ioasid_slot));
+	return IOASID_RECAST(struct ioasid_slot *,
+			     origin + id * sizeof(struct ioasid_slot));
 }
 
 #define IOASID_RADIX_FANOUT (1u << IOASID_RADIX_NODE_BITS)
 #define IOASID_RADIX_SLOTS (1u << IOASID_RADIX_LEAF_BITS)
 /* The root pointer carries the height of the tree in its low bits. */
-#define IOASID_RADIX_HEIGHT ((uintptr_t)15)
+#define IOASID_RADIX_HEIGHT IOASID_CAST(uintptr_t, 15)
 
 struct ioasid_radix_leaf {
 	struct ioasid_slot slot[IOASID_RADIX_SLOTS];
@@ -154,6 +154,7 @@ struct ioasid_radix_leaf {
 };
 
 struct ioasid_radix_node {
+	/* first: the address of the node is theirs */
 	ioasid_atomic_ptr child[IOASID_RADIX_FANOUT];
 	/* one bit a child without a vacant ID */
 	uint64_t full[(IOASID_RADIX_FANOUT + 63) / 64];
@@ -165,25 +166,25 @@ struct ioasid_radix_node {
 
 IOASID_INLINE void *ioasid_radix_child(void *node, uint32_t index)
 {
-	/* Said for the compiler, which warns about IDs it knows. */
-	if (index >= IOASID_RADIX_FANOUT)
-		__builtin_unreachable();
-	return ioasid_load_acquire(
-		&((struct ioasid_radix_node *)node)->child[index]);
+	/* Not as an array of a length, or gcc 11 warns about IDs it knows. */
+	ioasid_atomic_ptr *child = IOASID_CAST(ioasid_atomic_ptr *, node);
+
+	return ioasid_load_acquire(child + index);
 }
 
 IOASID_INLINE struct ioasid_slot *
 ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
 {
 	const uint32_t mask = IOASID_RADIX_FANOUT - 1;
-	uintptr_t root = (uintptr_t)ioasid_load_acquire(&store->root);
-	unsigned int height = (unsigned int)(root & IOASID_RADIX_HEIGHT);
+	uintptr_t root =
+		IOASID_RECAST(uintptr_t, ioasid_load_acquire(&store->root));
+	unsigned int height = root & IOASID_RADIX_HEIGHT;
 	unsigned int shift =
 		IOASID_RADIX_LEAF_BITS + height * IOASID_RADIX_NODE_BITS;
-	void *node = (void *)(root & ~IOASID_RADIX_HEIGHT);
+	void *node = IOASID_RECAST(void *, root & ~IOASID_RADIX_HEIGHT);
 
-	if (ioasid_unlikely((uint64_t)id >> shift || !node))
-		return NULL;
+	if (ioasid_unlikely(IOASID_CAST(uint64_t, id) >> shift || !node))
+		return IOASID_NULL;
 	/* The heights of a 20-bit space, by constant shifts. */
 	if (ioasid_likely(height == 1)) {
 		node = ioasid_radix_child(node, id >> IOASID_RADIX_LEAF_BITS);
@@ -191,7 +192,7 @@ ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
 		shift = IOASID_RADIX_LEAF_BITS + IOASID_RADIX_NODE_BITS;
 		node = ioasid_radix_child(node, id >> shift);
 		if (ioasid_unlikely(!node))
-			return NULL;
+			return IOASID_NULL;
 		node = ioasid_radix_child(node,
 					  id >> IOASID_RADIX_LEAF_BITS & mask);
 	} else {
@@ -201,9 +202,9 @@ ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
 		}
 	}
 	if (ioasid_unlikely(!node))
-		return NULL;
-	return &((struct ioasid_radix_leaf *)node)
-			->slot[id & (IOASID_RADIX_SLOTS - 1)];
+		return IOASID_NULL;
+	return IOASID_CAST(struct ioasid_radix_leaf *, node)->slot +
+	       (id & (IOASID_RADIX_SLOTS - 1));
 }
 
 #define IOASID_HASH_CELLS 3
@@ -245,7 +246,7 @@ IOASID_INLINE uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
 	uint64_t hash = id * table->multiplier;
 
 	hash = (hash ^ hash >> 32) * table->multiplier;
-	return (uint32_t)(hash >> table->shift);
+	return IOASID_CAST(uint32_t, hash >> table->shift);
 }
 
 IOASID_INLINE struct ioasid_slot *
@@ -256,30 +257,30 @@ ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id)
 	uint32_t second, third, cell;
 
 	if (ioasid_unlikely(!key))
-		return NULL;
+		return IOASID_NULL;
 	for (;;) {
 		bucket = &table->bucket[index];
 		second = ioasid_load_relaxed(&bucket->key[1]);
 		third = ioasid_load_relaxed(&bucket->key[2]);
 		/* No branch: which of the three it is cannot be predicted. */
-		cell = (uint32_t)(second == key) | (uint32_t)(third == key)
-							   << 1;
+		cell = IOASID_CAST(uint32_t, second == key) |
+		       IOASID_CAST(uint32_t, third == key) << 1;
 		if (ioasid_likely(ioasid_load_relaxed(&bucket->key[cell]) ==
 				  key))
 			return &bucket->slot[cell];
 		if (ioasid_likely(!third))
-			return NULL;
+			return IOASID_NULL;
 		index = (index + 1) & table->mask;
 	}
 }
 
 /* The slot of @id in the first table that has not passed it on. */
-inline struct ioasid_slot *
+IOASID_C99_INLINE struct ioasid_slot *
 ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id)
 {
 	const struct ioasid_hash_table *table =
-		(const struct ioasid_hash_table *)ioasid_load_acquire(
-			&store->root);
+		IOASID_CAST(const struct ioasid_hash_table *,
+			    ioasid_load_acquire(&store->root));
 	const struct ioasid_hash_table *next;
 	struct ioasid_slot *slot;
 
@@ -288,25 +289,25 @@ ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id)
 		 * Before the search: else an ID that comes after it, and is
 		 * then being moved, would be met in both tables.
 		 */
-		next = (const struct ioasid_hash_table *)ioasid_load_acquire(
-			&table->next);
+		next = IOASID_CAST(const struct ioasid_hash_table *,
+				   ioasid_load_acquire(&table->next));
 		slot = ioasid_hash_table_find(table, id);
 		if (!slot)
 			continue;
 		if (!ioasid_state_moved(ioasid_load_acquire(&slot->state)))
 			return slot;
-		next = (const struct ioasid_hash_table *)ioasid_load_acquire(
-			&table->next);
+		next = IOASID_CAST(const struct ioasid_hash_table *,
+				   ioasid_load_acquire(&table->next));
 	}
-	return NULL;
+	return IOASID_NULL;
 }
 
 IOASID_INLINE struct ioasid_slot *
 ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 {
 	const struct ioasid_hash_table *table =
-		(const struct ioasid_hash_table *)ioasid_load_acquire(
-			&store->root);
+		IOASID_CAST(const struct ioasid_hash_table *,
+			    ioasid_load_acquire(&store->root));
 	struct ioasid_slot *slot = ioasid_hash_table_find(table, id);
 
 	if (ioasid_unlikely(!slot && ioasid_load_acquire(&table->next)))
@@ -327,16 +328,15 @@ ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 IOASID_INLINE struct ioasid_slot *
 ioasid_store_find(const struct ioasid_store *store, ioasid_t id)
 {
-	switch (store->kind) {
-	case IOASID_STORE_BITMAP:
+	enum ioasid_store_kind kind = store->kind;
+
+	/* Not a switch: compilers disagree on whether it is to have a default. */
+	if (kind == IOASID_STORE_BITMAP)
 		return ioasid_bitmap_find(store, id);
-	case IOASID_STORE_RADIX:
+	if (kind == IOASID_STORE_RADIX)
 		return ioasid_radix_find(store, id);
-	case IOASID_STORE_HASH:
+	if (kind == IOASID_STORE_HASH)
 		return ioasid_hash_find(store, id);
-	case IOASID_STORE_CUSTOM:
-		break;
-	}
 	return store->ops->find(store, id);
 }
 
