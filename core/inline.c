@@ -36,6 +36,7 @@ extern inline int ioasid_slot_put(struct ioasid_slot *slot,
 extern inline void ioasid_slot_move(struct ioasid_slot *from,
 				    struct ioasid_slot *to);
 
+#ifndef IOASID_ONLY_NONE
 extern inline void ioasid_rcu_reader_lock(const struct ioasid_rcu *rcu,
 					  struct ioasid_rcu_reader *reader,
 					  bool fence);
@@ -46,6 +47,7 @@ extern inline bool ioasid_rcu_reads(const struct ioasid_rcu_reader *reader,
 extern inline void ioasid_rcu_epoch_lock(struct ioasid_rcu *rcu, bool fence);
 extern inline void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu);
 extern inline void ioasid_rcu_reader_unlock(struct ioasid_rcu_reader *reader);
+#endif
 extern inline void ioasid_rcu_read_lock(struct ioasid_rcu *rcu);
 extern inline void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu);
 
@@ -56,13 +58,17 @@ extern inline void ioasid_rcu_section_leave(struct ioasid_rcu *rcu,
 
 extern inline struct ioasid_slot *
 ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id);
+#ifndef IOASID_NO_RADIX
 extern inline void *ioasid_radix_child(void *node, uint32_t index);
+#endif
 extern inline struct ioasid_slot *
 ioasid_radix_find(const struct ioasid_store *store, ioasid_t id);
+#ifndef IOASID_NO_HASH
 extern inline uint32_t ioasid_hash_index(const struct ioasid_hash_table *table,
 					 ioasid_t id);
 extern inline struct ioasid_slot *
 ioasid_hash_table_find(const struct ioasid_hash_table *table, ioasid_t id);
+#endif
 extern inline struct ioasid_slot *
 ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id);
 extern inline struct ioasid_slot *

@@ -15,7 +15,10 @@ const char *ioasid_version(void)
 ioasid_atomic_ptr ioasid_default;
 
 static struct ioasid_lock default_lock = IOASID_LOCK_INIT;
-static struct ioasid_space_config default_config;
+static struct ioasid_space_config default_config = {
+	.store = IOASID_STORE_DEFAULT,
+	.flavour = IOASID_RCU_DEFAULT,
+};
 static struct ioasid_guard default_guard;
 
 static void default_fork_prepare(void)
@@ -58,7 +61,10 @@ static void unlock_default(void)
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
 {
-	static const struct ioasid_space_config defaults;
+	static const struct ioasid_space_config defaults = {
+		.store = IOASID_STORE_DEFAULT,
+		.flavour = IOASID_RCU_DEFAULT,
+	};
 	struct ioasid_space_config trial_config;
 	struct ioasid_space *trial;
 	int ret = -EBUSY;
@@ -132,6 +138,7 @@ bool ioasid_put(ioasid_t ioasid)
 	return space && ioasid_space_put(space, ioasid) == 1;
 }
 
+#ifndef IOASID_NO_ALLOCATORS
 int ioasid_register_allocator(struct ioasid_allocator_ops *ops)
 {
 	struct ioasid_space *space = ioasid_default_space();
@@ -147,6 +154,7 @@ int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops)
 			       space, ops, IOASID_UNREGISTER_IDLE) :
 		       -ENOENT;
 }
+#endif
 
 int ioasid_set_data(ioasid_t ioasid, void *data)
 {

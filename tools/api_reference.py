@@ -123,7 +123,7 @@ def blank(text):
     def spaces(match):
         return re.sub(r"[^\n]", " ", match.group())
 
-    code = re.sub(r"^#else /\* IOASID_DISABLED \*/.*?^#endif", spaces, text,
+    code = re.sub(r"^#else /\* IOASID_DISABLED \*/.*?^#endif /\* IOASID_DISABLED \*/", spaces, text,
                   flags=re.M | re.S)
     code = re.sub(r"/\*.*?\*/", spaces, code, flags=re.S)
     code = re.sub(r"^#(.*\\\n)*.*$", spaces, code, flags=re.M)

@@ -72,7 +72,7 @@ static bool gathered(const struct domain *domain)
 	const struct batch *fresh = &domain->frees.fresh;
 
 	return fresh->count >= RECLAIM_COUNT || fresh->bytes >= RECLAIM_BYTES ||
-	       (fresh->first && domain->reclaimer);
+	       (fresh->first && ioasid_rcu_reclaims(domain));
 }
 
 /* Domain locked. */
@@ -262,7 +262,7 @@ int ioasid_rcu_barrier(struct ioasid_rcu *rcu)
  */
 static bool reclaimer_due(struct domain *domain)
 {
-	bool due = domain->reclaimer && domain->reclaimer_idle;
+	bool due = ioasid_rcu_reclaims(domain) && domain->reclaimer_idle;
 
 	if (due)
 		domain->reclaimer_idle = domain->reclaimer_lost = false;
@@ -318,7 +318,8 @@ void ioasid_rcu_queues_init(struct domain *domain, bool reclaimer)
 	queue_reset(&domain->frees);
 	domain->reclaimer = reclaimer;
 	domain->reclaimer_idle = true;
-	ioasid_worker_init(&domain->worker, reclaim_loop);
+	if (IOASID_RCU_RECORDS)
+		ioasid_worker_init(&domain->worker, reclaim_loop);
 }
 
 /* Another thread may have been in the middle of a batch. */
@@ -382,7 +383,7 @@ int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 	if (ioasid_rcu_online(rcu) || !may_run(domain, &domain->callbacks) ||
 	    ioasid_forking())
 		return -EAGAIN;
-	if (!domain->reclaimer || !reclaimer_wake(domain))
+	if (!ioasid_rcu_reclaims(domain) || !reclaimer_wake(domain))
 		return ioasid_rcu_barrier(rcu) ? -EAGAIN : 0;
 	do
 		if (ioasid_rcu_synchronize(rcu))
@@ -403,8 +404,9 @@ void ioasid_rcu_defer_admitted(struct ioasid_rcu *rcu,
 	ioasid_lock(&domain->lock);
 	enqueue(queue, head, func, 0);
 	wake = reclaimer_due(domain);
-	look = !domain->reclaimer &&
-	       (queue->unlooked >= BATCH || rcu->flavour == IOASID_RCU_NONE);
+	look = !ioasid_rcu_reclaims(domain) &&
+	       (queue->unlooked >= BATCH ||
+		ioasid_rcu_flavour(rcu) == IOASID_RCU_NONE);
 	ioasid_unlock(&domain->lock);
 	if (wake && !reclaimer_wake(domain))
 		look = true;
@@ -449,7 +451,7 @@ static void reclaim(struct domain *domain, bool all)
 
 	ioasid_lock(&domain->lock);
 	wake = reclaimer_due(domain);
-	run = all || !domain->reclaimer;
+	run = all || !ioasid_rcu_reclaims(domain);
 	ioasid_unlock(&domain->lock);
 	if (wake && !reclaimer_wake(domain))
 		run = true;

@@ -5,7 +5,7 @@
 
 void ioasid_domain_lock(struct domain *domain, struct ioasid_guard *guard)
 {
-	if (domain->rcu.flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(&domain->rcu) == IOASID_RCU_CUSTOM)
 		ioasid_guard_lock(guard, &domain->lock);
 	else
 		ioasid_lock(&domain->lock);
@@ -13,7 +13,7 @@ void ioasid_domain_lock(struct domain *domain, struct ioasid_guard *guard)
 
 void ioasid_domain_unlock(struct domain *domain, struct ioasid_guard *guard)
 {
-	if (domain->rcu.flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(&domain->rcu) == IOASID_RCU_CUSTOM)
 		ioasid_guard_unlock(guard);
 	else
 		ioasid_unlock(&domain->lock);

@@ -77,6 +77,19 @@ struct domain {
 	struct domain *next_by_index, **prev_by_index;
 };
 
+/*
+ * With none alone threads have no records, and domains no reclaimer: constants,
+ * by which a compiler drops what is for the other flavours.
+ */
+#ifdef IOASID_ONLY_NONE
+#define IOASID_RCU_RECORDS false
+#define ioasid_rcu_flavour(rcu) ((void)(rcu), IOASID_RCU_NONE)
+#else
+#define IOASID_RCU_RECORDS true
+#define ioasid_rcu_flavour(rcu) ((rcu)->flavour)
+#endif
+#define ioasid_rcu_reclaims(domain) (IOASID_RCU_RECORDS && (domain)->reclaimer)
+
 static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)
 {
 	return ioasid_container_of(rcu, struct domain, rcu);
@@ -89,8 +102,9 @@ void ioasid_domain_unlock(struct domain *domain, struct ioasid_guard *guard);
 /* Is everything between two quiescent states one read section? */
 static inline bool ioasid_rcu_is_qsbr(const struct ioasid_rcu *rcu)
 {
-	return rcu->flavour == IOASID_RCU_QSBR ||
-	       (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->online);
+	return ioasid_rcu_flavour(rcu) == IOASID_RCU_QSBR ||
+	       (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM &&
+		rcu->ops->online);
 }
 
 IOASID_END_INTERNAL

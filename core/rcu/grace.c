@@ -10,10 +10,12 @@
 /* Domain locked. */
 static bool readers_gone(struct domain *domain, uint64_t epoch)
 {
+	if (!IOASID_RCU_RECORDS)
+		return !domain->rcu.nesting;
 	while (domain->unseen && ioasid_grace_passed(domain->unseen, epoch))
 		domain->unseen = domain->unseen->next_in_domain;
 	return !domain->unseen && !domain->rcu.nesting &&
-	       (domain->rcu.flavour != IOASID_RCU_EPOCH ||
+	       (ioasid_rcu_flavour(&domain->rcu) != IOASID_RCU_EPOCH ||
 		ioasid_rcu_counted_gone(&domain->counted_since));
 }
 
@@ -35,7 +37,7 @@ bool ioasid_rcu_advance(struct domain *domain, uint64_t cookie)
 	struct ioasid_rcu *rcu = &domain->rcu;
 	uint64_t epoch;
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM)
 		return rcu->ops->poll(rcu->ops_context, cookie);
 	while (domain->completed < cookie) {
 		epoch = ioasid_load_relaxed(&rcu->epoch);
@@ -58,7 +60,7 @@ uint64_t ioasid_rcu_cookie(struct domain *domain)
 {
 	struct ioasid_rcu *rcu = &domain->rcu;
 
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM)
 		return rcu->ops->start_poll(rcu->ops_context);
 	/* Not one under way: it may have begun too early. */
 	return ioasid_load_relaxed(&rcu->epoch) + 1;
@@ -121,7 +123,8 @@ int ioasid_rcu_wait(struct domain *domain, uint64_t cookie)
 
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
-	if (rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->synchronize)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM &&
+	    rcu->ops->synchronize)
 		rcu->ops->synchronize(rcu->ops_context);
 	else
 		while (!(ret = look(domain, cookie)) && !ioasid_forking())

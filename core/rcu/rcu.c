@@ -26,6 +26,8 @@ static bool ops_complete(const struct ioasid_rcu_ops *ops)
 
 static bool config_valid(const struct ioasid_rcu_config *config)
 {
+	if (!IOASID_RCU_RECORDS && config->flavour != IOASID_RCU_NONE)
+		return false;
 	switch (config->flavour) {
 	case IOASID_RCU_EPOCH:
 	case IOASID_RCU_QSBR:
@@ -43,7 +45,8 @@ static enum ioasid_rcu_read_side
 read_side(const struct ioasid_rcu_config *config)
 {
 	/* For locks too; with one thread there is nothing to gain. */
-	bool barrier = config->flavour != IOASID_RCU_NONE &&
+	bool barrier = IOASID_RCU_RECORDS &&
+		       config->flavour != IOASID_RCU_NONE &&
 		       !config->no_membarrier && ioasid_membarrier_enable();
 
 	switch (config->flavour) {
@@ -133,18 +136,22 @@ static bool list_domain(struct domain *domain)
 static void unlist_domain(struct domain *domain)
 {
 	ioasid_rcu_registry_lock();
-	ioasid_rcu_remove_readers(domain);
+	if (IOASID_RCU_RECORDS)
+		ioasid_rcu_remove_readers(domain);
 	place_users[domain->rcu.place / sizeof(struct ioasid_rcu_reader)]--;
 	ioasid_list_remove(domain, next_by_index, prev_by_index);
 	ioasid_list_remove(domain, next, prev);
 	ioasid_rcu_registry_unlock();
-	ioasid_rcu_free_readers(domain);
+	if (IOASID_RCU_RECORDS)
+		ioasid_rcu_free_readers(domain);
 }
 
 int ioasid_rcu_create(const struct ioasid_rcu_config *config,
 		      struct ioasid_rcu **rcu)
 {
-	static const struct ioasid_rcu_config defaults;
+	static const struct ioasid_rcu_config defaults = {
+		.flavour = IOASID_RCU_DEFAULT,
+	};
 	static ioasid_atomic_u64 last_id;
 	struct ioasid_memory memory;
 	struct domain *domain;
@@ -201,11 +208,13 @@ int ioasid_rcu_destroy(struct ioasid_rcu *rcu)
 	ret = ioasid_rcu_barrier(rcu);
 	if (ret)
 		return ret;
-	ioasid_rcu_reclaimer_stop(domain);
+	if (IOASID_RCU_RECORDS)
+		ioasid_rcu_reclaimer_stop(domain);
 	while (ioasid_rcu_pending(rcu)) {
 		ret = ioasid_rcu_barrier(rcu);
 		if (ret) {
-			ioasid_rcu_reclaimer_restart(domain, reclaimer);
+			if (IOASID_RCU_RECORDS)
+				ioasid_rcu_reclaimer_restart(domain, reclaimer);
 			return ret;
 		}
 	}

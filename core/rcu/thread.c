@@ -467,7 +467,7 @@ bool ioasid_rcu_online(const struct ioasid_rcu *rcu)
 
 	if (!ioasid_rcu_is_qsbr(rcu))
 		return false;
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM)
 		return rcu->ops->online(rcu->ops_context);
 	reader = find_reader(rcu);
 	return reader && ioasid_load_relaxed(&reader->epoch);
@@ -484,7 +484,7 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	    (ioasid_rcu_in_callback(rcu) ||
 	     (ioasid_rcu_in_callbacks() && ioasid_rcu_online(rcu))))
 		return true;
-	switch (rcu->flavour) {
+	switch (ioasid_rcu_flavour(rcu)) {
 	case IOASID_RCU_EPOCH:
 		/* A section that is counted holds up every domain. */
 		if (thread.counted)
@@ -497,8 +497,8 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	case IOASID_RCU_CUSTOM:
 		break;
 	}
-	return rcu->flavour == IOASID_RCU_CUSTOM && rcu->ops->read_held &&
-	       rcu->ops->read_held(rcu->ops_context);
+	return ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM &&
+	       rcu->ops->read_held && rcu->ops->read_held(rcu->ops_context);
 }
 
 /* A domain with a section of this thread's does not go. */
@@ -512,9 +512,11 @@ static bool in_epoch_section(const struct ioasid_rcu_reader *reader)
 bool ioasid_rcu_in_section(struct ioasid_rcu *rcu)
 {
 	const struct ioasid_rcu_reader *reader;
-	bool found = thread.counted || inside_any(false) ||
-		     ioasid_rcu_read_held(rcu);
+	bool found = inside_any(false) || ioasid_rcu_read_held(rcu);
 
+	if (!IOASID_RCU_RECORDS)
+		return found;
+	found = found || thread.counted;
 	for (size_t i = 0; i < IOASID_RCU_READERS && !found; i++)
 		found = in_epoch_section(&ioasid_rcu_readers[i]);
 	if (found || !thread.table)
@@ -533,7 +535,8 @@ int ioasid_rcu_check_reader(struct ioasid_rcu *rcu)
 
 	if (ioasid_rcu_is_qsbr(rcu))
 		may = ioasid_rcu_online(rcu);
-	else if (rcu->flavour != IOASID_RCU_CUSTOM || rcu->ops->read_held)
+	else if (ioasid_rcu_flavour(rcu) != IOASID_RCU_CUSTOM ||
+		 rcu->ops->read_held)
 		may = ioasid_rcu_read_held(rcu);
 	return may ? 0 : -EPERM;
 }
@@ -542,9 +545,9 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
 
-	if (rcu->flavour == IOASID_RCU_NONE)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_NONE)
 		return 0;
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM)
 		return rcu->ops->thread_register ?
 			       rcu->ops->thread_register(rcu->ops_context) :
 			       0;
@@ -554,7 +557,7 @@ int ioasid_rcu_thread_register(struct ioasid_rcu *rcu)
 	if (!reader)
 		return -ENOMEM;
 	/* Online already it may hold pointers. */
-	if (rcu->flavour == IOASID_RCU_QSBR &&
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_QSBR &&
 	    !ioasid_load_relaxed(&reader->epoch))
 		ioasid_grace_announce(rcu, reader);
 	return 0;
@@ -564,9 +567,9 @@ int ioasid_rcu_thread_unregister(struct ioasid_rcu *rcu)
 {
 	if (ioasid_rcu_read_held(rcu))
 		return -EDEADLK;
-	if (rcu->flavour == IOASID_RCU_NONE)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_NONE)
 		return 0;
-	if (rcu->flavour == IOASID_RCU_CUSTOM)
+	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM)
 		return rcu->ops->thread_unregister ?
 			       rcu->ops->thread_unregister(rcu->ops_context) :
 			       0;
@@ -583,7 +586,7 @@ static int report_state(const struct ioasid_rcu *rcu, void (*op)(void *context),
 	*reader = NULL;
 	if (op)
 		op(rcu->ops_context);
-	if (rcu->flavour != IOASID_RCU_QSBR)
+	if (ioasid_rcu_flavour(rcu) != IOASID_RCU_QSBR)
 		return 0;
 	*reader = find_reader(rcu);
 	return *reader ? 0 : -ENOENT;
@@ -593,7 +596,7 @@ static const struct ioasid_rcu_ops *own_ops(const struct ioasid_rcu *rcu)
 {
 	static const struct ioasid_rcu_ops none;
 
-	return rcu->flavour == IOASID_RCU_CUSTOM ? rcu->ops : &none;
+	return ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM ? rcu->ops : &none;
 }
 
 int ioasid_rcu_quiescent(struct ioasid_rcu *rcu)

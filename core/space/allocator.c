@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../features.h"
 
+#include <ioasid/allocator.h>
+
+#ifndef IOASID_NO_ALLOCATORS
 #include "life.h"
 #include "source.h"
 
@@ -37,3 +40,4 @@ int ioasid_space_unregister_allocator(struct ioasid_space *public_space,
 	ioasid_rcu_reclaim(public_space->rcu);
 	return ret;
 }
+#endif /* IOASID_NO_ALLOCATORS */

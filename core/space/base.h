@@ -15,7 +15,7 @@ IOASID_BEGIN_INTERNAL
  * called with the space locked unless it is said otherwise.
  */
 
-/* Numbers to pointers, in a hash store; see map.h. */
+/* Numbers to pointers, in a store; see map.h. */
 struct map {
 	struct ioasid_store store;
 	bool created;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../features.h"
 
+#include "../store/ops.h"
 #include "extra.h"
 #include "owner.h"
 #include "walk.h"
@@ -127,7 +128,7 @@ static const char *check_space(struct space *space)
 	struct tally tally = { 0 };
 	uint64_t committed;
 
-	if (!store->ops->validate(store, &reason))
+	if (!ioasid_store_ops(store)->validate(store, &reason))
 		return reason;
 	reason = ioasid_map_check(&space->extras);
 	if (reason)

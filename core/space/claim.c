@@ -50,7 +50,7 @@ static bool reap_some(struct space *space, unsigned int count)
 		id = quarantine->waiting;
 		quarantine->waiting =
 			linked_from(ioasid_locked_slot(space, id));
-		space->space.store.ops->release(&space->space.store, id);
+		ioasid_unclaim(space, id);
 		space->stats.quarantined--;
 	}
 	return true;
@@ -89,7 +89,7 @@ static int claim_lowest(struct space *space, ioasid_t min, ioasid_t max,
 	struct ioasid_store *store = &space->space.store;
 
 	if (ioasid_space_may_retry(space, ret))
-		ret = store->ops->claim(store, min, max, id, slot);
+		ret = ioasid_store_ops(store)->claim(store, min, max, id, slot);
 	return ioasid_space_no_memory(space, ret);
 }
 
@@ -103,7 +103,7 @@ int ioasid_claim_again(struct space *space, ioasid_t min, ioasid_t from,
 		ret = claim_lowest(space, from, max, id, slot, ret);
 	if (ret != -ENOSPC || from == min)
 		return ret;
-	ret = store->ops->claim(store, min, from - 1, id, slot);
+	ret = ioasid_store_ops(store)->claim(store, min, from - 1, id, slot);
 	return claim_lowest(space, min, from - 1, id, slot, ret);
 }
 
@@ -111,7 +111,7 @@ static int claim_from(struct space *space, ioasid_t min, ioasid_t from,
 		      ioasid_t max, ioasid_t *id, struct ioasid_slot **slot)
 {
 	struct ioasid_store *store = &space->space.store;
-	int ret = store->ops->claim(store, from, max, id, slot);
+	int ret = ioasid_store_ops(store)->claim(store, from, max, id, slot);
 
 	return ioasid_claim_again(space, min, from, max, id, slot, ret);
 }

@@ -3,6 +3,7 @@
 #define IOASID_SPACE_CLAIM_H
 
 #include "../store/generation.h"
+#include "../store/ops.h"
 #include "base.h"
 #include "owner.h"
 
@@ -36,7 +37,7 @@ static inline int ioasid_claim(struct space *space, ioasid_t min, ioasid_t from,
 
 	if (ioasid_unlikely(space->stats.quarantined))
 		return ioasid_claim_reaping(space, min, from, max, id, slot);
-	ret = store->ops->claim(store, from, max, id, slot);
+	ret = ioasid_store_ops(store)->claim(store, from, max, id, slot);
 	return ioasid_likely(!ret) ?
 		       0 :
 		       ioasid_claim_again(space, min, from, max, id, slot, ret);
@@ -45,7 +46,9 @@ static inline int ioasid_claim(struct space *space, ioasid_t min, ioasid_t from,
 /* Undoes that. */
 static inline void ioasid_unclaim(struct space *space, ioasid_t id)
 {
-	space->space.store.ops->release(&space->space.store, id);
+	struct ioasid_store *store = &space->space.store;
+
+	ioasid_store_ops(store)->release(store, id);
 }
 
 /*

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../features.h"
 
+#include <ioasid/space.h>
+
+#ifndef IOASID_NO_DUMP
 #include "event.h"
 #include "extra.h"
 #include "owner.h"
@@ -160,7 +163,7 @@ static void dump_sets(const struct sink *sink)
 /* The allocator at that place in the line, or NULL. */
 static struct allocator *allocator_at(const struct space *space, uint32_t place)
 {
-	struct allocator *allocator = space->sources.line;
+	struct allocator *allocator = ioasid_source_line(space);
 
 	while (place-- && allocator)
 		allocator = allocator->next;
@@ -172,7 +175,7 @@ static void dump_allocators(const struct sink *sink)
 {
 	struct space *space = sink->space;
 	struct line line = { .length = 0 };
-	struct allocator *allocator = space->sources.line, *next;
+	struct allocator *allocator = ioasid_source_line(space), *next;
 
 	for (uint32_t place = 1; allocator; place++, allocator = next) {
 		ioasid_allocator_pin(allocator);
@@ -186,6 +189,12 @@ static void dump_allocators(const struct sink *sink)
 	}
 }
 
+#ifdef IOASID_NO_NOTIFIERS
+static void dump_notifiers(const struct sink *sink)
+{
+	(void)sink;
+}
+#else
 static void dump_notifiers(const struct sink *sink)
 {
 	struct space *space = sink->space;
@@ -209,6 +218,7 @@ static void dump_notifiers(const struct sink *sink)
 	}
 	ioasid_notifier_cursor_end(&cursor);
 }
+#endif
 
 static void dump_id(const struct sink *sink, ioasid_t id)
 {
@@ -265,3 +275,4 @@ void ioasid_space_dump(struct ioasid_space *public_space,
 	ioasid_space_unlock(space);
 	ioasid_cancel_restore(cancel);
 }
+#endif /* IOASID_NO_DUMP */

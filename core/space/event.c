@@ -3,6 +3,7 @@
 
 #include "event.h"
 
+#ifndef IOASID_NO_NOTIFIERS
 #include "extra.h"
 #include "owner.h"
 
@@ -342,6 +343,17 @@ struct ioasid_notifier *ioasid_notifiers_end(struct space *space, uint32_t set)
 	return ended;
 }
 
+void ioasid_events_untold(const struct space *space,
+			  void (*func)(ioasid_t id, void *arg), void *arg)
+{
+	for (const struct delivery *delivery = space->events.deliveries;
+	     delivery; delivery = delivery->next)
+		for (const struct event *event = delivery->first; event;
+		     event = event->next)
+			if (event->event == IOASID_EVENT_FREE || event->freed)
+				func(event->id, arg);
+}
+
 void ioasid_notifier_cursor_begin(struct space *space,
 				  struct notifier_cursor *cursor)
 {
@@ -405,3 +417,4 @@ void ioasid_events_fork_child(struct space *space)
 		}
 	}
 }
+#endif /* IOASID_NO_NOTIFIERS */

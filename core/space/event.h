@@ -16,6 +16,120 @@ IOASID_BEGIN_INTERNAL
  * says that it is followed by one.
  */
 
+#ifdef IOASID_NO_NOTIFIERS
+struct event;
+struct ioasid_notifier;
+
+struct delivery {
+	char nothing;
+};
+
+static inline bool ioasid_watched(const struct space *space)
+{
+	(void)space;
+	return false;
+}
+
+static inline void ioasid_delivery_init(struct delivery *own)
+{
+	(void)own;
+}
+
+static inline bool ioasid_delivery_due(const struct delivery *own)
+{
+	(void)own;
+	return false;
+}
+
+static inline int ioasid_event_begin(struct space *space, struct delivery *own,
+				     ioasid_t id, struct event **event)
+{
+	(void)space;
+	(void)own;
+	(void)id;
+	*event = NULL;
+	return 0;
+}
+
+static inline void ioasid_event_abort(struct space *space, struct event *event)
+{
+	(void)space;
+	(void)event;
+}
+
+static inline void ioasid_event_add_alloc(struct space *space,
+					  struct delivery *own,
+					  struct event *event, ioasid_t id)
+{
+	(void)space;
+	(void)own;
+	(void)event;
+	(void)id;
+}
+
+static inline void ioasid_event_add_free(struct space *space,
+					 struct delivery *own, ioasid_t id,
+					 struct ioasid_rcu_head *deferred)
+{
+	(void)space;
+	(void)own;
+	(void)id;
+	(void)deferred;
+}
+
+static inline bool ioasid_event_tell(struct space *space, struct delivery *own,
+				     ioasid_t *freed,
+				     struct ioasid_rcu_head **deferred)
+{
+	(void)space;
+	(void)own;
+	*freed = INVALID_IOASID;
+	*deferred = NULL;
+	return false;
+}
+
+static inline bool ioasid_event_telling(const struct space *space)
+{
+	(void)space;
+	return false;
+}
+
+static inline void ioasid_events_untold(const struct space *space,
+					void (*func)(ioasid_t id, void *arg),
+					void *arg)
+{
+	(void)space;
+	(void)func;
+	(void)arg;
+}
+
+static inline struct ioasid_notifier *ioasid_notifiers_end(struct space *space,
+							   uint32_t set)
+{
+	(void)space;
+	(void)set;
+	return NULL;
+}
+
+static inline void ioasid_notifiers_release(struct space *space,
+					    struct ioasid_notifier *ended,
+					    struct delivery *own)
+{
+	(void)space;
+	(void)ended;
+	(void)own;
+}
+
+static inline void ioasid_events_destroy(struct space *space)
+{
+	(void)space;
+}
+
+static inline void ioasid_events_fork_child(struct space *space)
+{
+	(void)space;
+}
+#else
 struct event {
 	struct event *next;
 	enum ioasid_event event;
@@ -46,6 +160,17 @@ static inline bool ioasid_watched(const struct space *space)
 	return space->events.notifiers || space->events.deliveries;
 }
 
+/* Before a call, and after: has it something to tell? */
+static inline void ioasid_delivery_init(struct delivery *own)
+{
+	own->thread = NULL;
+}
+
+static inline bool ioasid_delivery_due(const struct delivery *own)
+{
+	return own->thread;
+}
+
 /*
  * Readies an event of @id, or of a new ID, for the calling thread, in @own or in
  * memory. -ENOMEM: it has to wait its turn and there is no memory for that.
@@ -57,6 +182,14 @@ void ioasid_event_abort(struct space *space, struct event *event);
 void ioasid_event_add(struct space *space, struct delivery *own,
 		      struct event *event, enum ioasid_event what, ioasid_t id,
 		      void *arg);
+/* An ID was handed out. */
+static inline void ioasid_event_add_alloc(struct space *space,
+					  struct delivery *own,
+					  struct event *event, ioasid_t id)
+{
+	ioasid_event_add(space, own, event, IOASID_EVENT_ALLOC, id, NULL);
+}
+
 /* The hidden ID was freed, and is to be finished once that is told. No error. */
 void ioasid_event_add_free(struct space *space, struct delivery *own,
 			   ioasid_t id, struct ioasid_rcu_head *deferred);
@@ -67,6 +200,9 @@ void ioasid_event_add_free(struct space *space, struct delivery *own,
 bool ioasid_event_tell(struct space *space, struct delivery *own,
 		       ioasid_t *freed, struct ioasid_rcu_head **deferred);
 bool ioasid_event_telling(const struct space *space);
+/* Calls @func for every ID whose free is not told yet. */
+void ioasid_events_untold(const struct space *space,
+			  void (*func)(ioasid_t id, void *arg), void *arg);
 
 /* A place in the line of notifiers that lasts while they come and go. */
 struct notifier_cursor {
@@ -92,6 +228,7 @@ void ioasid_notifiers_release(struct space *space,
 			      struct delivery *own);
 void ioasid_events_destroy(struct space *space);
 void ioasid_events_fork_child(struct space *space);
+#endif /* IOASID_NO_NOTIFIERS */
 
 IOASID_END_INTERNAL
 

@@ -3,6 +3,9 @@
 
 #include "extra.h"
 
+#ifndef IOASID_NO_MAPS
+#include "walk.h"
+
 #include <string.h>
 
 int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **made)
@@ -66,3 +69,20 @@ void ioasid_spid_unname(struct space *space, struct set_record *record,
 	ioasid_map_remove(space, &record->spids, extra->spid, true);
 	extra->named = false;
 }
+
+void ioasid_extras_destroy(struct space *space)
+{
+	struct extra *extra;
+	struct walk walk;
+	size_t count;
+
+	ioasid_walk_begin(space, &walk, space->min, space->max);
+	while (space->extras.count && (count = ioasid_walk_next(space, &walk)))
+		for (size_t i = 0; i < count; i++) {
+			extra = ioasid_extra(space, walk.ids[i]);
+			if (extra)
+				ioasid_extra_free(space, extra);
+		}
+	ioasid_map_destroy(&space->extras);
+}
+#endif /* IOASID_NO_MAPS */

@@ -23,6 +23,54 @@ struct extra {
 	struct extra *next;
 };
 
+#ifdef IOASID_NO_MAPS
+static inline struct extra *ioasid_extra(const struct space *space, ioasid_t id)
+{
+	(void)space;
+	(void)id;
+	return NULL;
+}
+
+static inline int ioasid_extra_make(struct space *space, ioasid_t id,
+				    struct extra **extra)
+{
+	(void)space;
+	(void)id;
+	*extra = NULL;
+	return -EINVAL;
+}
+
+static inline void ioasid_extra_free(struct space *space, struct extra *extra)
+{
+	(void)space;
+	(void)extra;
+}
+
+static inline int ioasid_spid_name(struct space *space,
+				   struct set_record *record, ioasid_t id,
+				   ioasid_t spid)
+{
+	(void)space;
+	(void)record;
+	(void)id;
+	(void)spid;
+	return -EINVAL;
+}
+
+static inline void ioasid_spid_unname(struct space *space,
+				      struct set_record *record,
+				      struct extra *extra)
+{
+	(void)space;
+	(void)record;
+	(void)extra;
+}
+
+static inline void ioasid_extras_destroy(struct space *space)
+{
+	(void)space;
+}
+#else
 /* NULL: it has none. */
 static inline struct extra *ioasid_extra(const struct space *space, ioasid_t id)
 {
@@ -39,6 +87,9 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 /* If it has a name; @extra may be NULL. */
 void ioasid_spid_unname(struct space *space, struct set_record *record,
 			struct extra *extra);
+/* All IDs are about to go. */
+void ioasid_extras_destroy(struct space *space);
+#endif /* IOASID_NO_MAPS */
 
 IOASID_END_INTERNAL
 

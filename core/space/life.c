@@ -269,7 +269,7 @@ static int alloc_lock(struct space *space, struct update *update, bool *sourced)
 	ioasid_update_begin(space, update);
 	if (ioasid_source_calling(space))
 		return -EDEADLK;
-	while (space->sources.line && !*sourced) {
+	while (ioasid_source_line(space) && !*sourced) {
 		bool locked;
 
 		ioasid_space_unlock(space);
@@ -277,7 +277,7 @@ static int alloc_lock(struct space *space, struct update *update, bool *sourced)
 		ioasid_space_lock(space);
 		if (!locked)
 			return -EDEADLK;
-		*sourced = space->sources.line != NULL;
+		*sourced = ioasid_source_line(space) != NULL;
 		if (!*sourced)
 			ioasid_callbacks_unlock(space);
 	}
@@ -289,7 +289,7 @@ static void alloc_unlock(struct space *space, struct update *update,
 {
 	if (sourced) {
 		/* Callbacks may have freed IDs. */
-		update->hands_back = space->sources.queue != NULL;
+		update->hands_back = ioasid_source_queued(space);
 		ioasid_space_unlock(space);
 		ioasid_callbacks_unlock(space);
 		ioasid_space_lock(space);
@@ -317,8 +317,7 @@ static int alloc_told(struct space *space, struct update *update,
 	if (event && (ret || !ioasid_watched(space)))
 		ioasid_event_abort(space, event);
 	else if (event)
-		ioasid_event_add(space, &update->own, event, IOASID_EVENT_ALLOC,
-				 *id, NULL);
+		ioasid_event_add_alloc(space, &update->own, event, *id);
 	return ret;
 }
 
@@ -364,7 +363,7 @@ int ioasid_space_alloc(struct ioasid_space *public_space,
 	int ret;
 
 	ioasid_space_lock(space);
-	if (ioasid_unlikely(min > max || space->sources.line ||
+	if (ioasid_unlikely(min > max || ioasid_source_line(space) ||
 			    ioasid_source_calling(space) ||
 			    ioasid_watched(space))) {
 		ioasid_space_unlock(space);
@@ -415,8 +414,7 @@ static int publish(struct space *space, struct update *update, ioasid_t id,
 	space->stats.live++;
 	space->stats.allocs++;
 	if (event)
-		ioasid_event_add(space, &update->own, event, IOASID_EVENT_ALLOC,
-				 id, NULL);
+		ioasid_event_add_alloc(space, &update->own, event, id);
 	return 0;
 }
 

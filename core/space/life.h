@@ -24,7 +24,7 @@ void ioasid_update_settle(struct space *space, struct update *update);
 static inline void ioasid_update_begin(struct space *space,
 				       struct update *update)
 {
-	update->own.thread = NULL;
+	ioasid_delivery_init(&update->own);
 	update->deferred = NULL;
 	update->hands_back = false;
 	ioasid_space_lock(space);
@@ -32,8 +32,8 @@ static inline void ioasid_update_begin(struct space *space,
 
 static inline void ioasid_update_end(struct space *space, struct update *update)
 {
-	if (ioasid_unlikely(update->own.thread || update->deferred ||
-			    update->hands_back))
+	if (ioasid_unlikely(ioasid_delivery_due(&update->own) ||
+			    update->deferred || update->hands_back))
 		ioasid_update_settle(space, update);
 	else
 		ioasid_space_unlock(space);

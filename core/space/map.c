@@ -3,12 +3,39 @@
 
 #include "map.h"
 
-#include "../store/hash.h"
+#ifndef IOASID_NO_MAPS
+#include "../store/ops.h"
+
+#ifdef IOASID_NO_HASH
+#define MAP_STORE IOASID_STORE_RADIX
+
+/* The tree of an empty one is little. */
+static size_t store_bytes(const struct ioasid_store *store)
+{
+	(void)store;
+	return 0;
+}
+#else
+#define MAP_STORE IOASID_STORE_HASH
+
+static size_t store_bytes(const struct ioasid_store *store)
+{
+	const struct ioasid_hash_table *table =
+		ioasid_load_relaxed(&store->root);
+
+	return table->size;
+}
+#endif
 
 /*
- * A hash store whose private pointers are the values. Readers without lock look
+ * A hash store, or else a radix store, whose private pointers are the values. Readers without lock look
  * keys up as IDs are; see ioasid_spid_find().
  */
+
+static const struct ioasid_store_ops *map_ops(void)
+{
+	return ioasid_store_ops_of(MAP_STORE, NULL);
+}
 
 static int map_create(struct space *space, struct map *map)
 {
@@ -20,9 +47,8 @@ static int map_create(struct space *space, struct map *map)
 	};
 	int ret;
 
-	map->store.kind = IOASID_STORE_HASH;
-	map->store.ops = &ioasid_hash_ops;
-	ret = map->store.ops->create(&map->store, &config);
+	map->store.kind = MAP_STORE;
+	ret = map_ops()->create(&map->store, &config);
 	map->created = !ret;
 	return ret;
 }
@@ -35,7 +61,7 @@ static bool is_live(const struct ioasid_slot *slot)
 static int insert(struct space *space, struct map *map, uint32_t key,
 		  void *value)
 {
-	const struct ioasid_store_ops *ops = &ioasid_hash_ops;
+	const struct ioasid_store_ops *ops = map_ops();
 	struct ioasid_slot *slot;
 	int ret = 0;
 
@@ -92,17 +118,12 @@ void ioasid_map_remove(struct space *space, struct map *map, uint32_t key,
 			       ioasid_load_relaxed(&slot->state))))
 		map->turned = ioasid_rcu_start_poll(space->space.rcu);
 	else
-		ioasid_hash_ops.release(&map->store, key);
+		map_ops()->release(&map->store, key);
 }
 
 size_t ioasid_map_size(const struct map *map)
 {
-	const struct ioasid_hash_table *table;
-
-	if (!map->created)
-		return 0;
-	table = ioasid_load_relaxed(&map->store.root);
-	return table->size;
+	return map->created ? store_bytes(&map->store) : 0;
 }
 
 const char *ioasid_map_check(const struct map *map)
@@ -110,12 +131,13 @@ const char *ioasid_map_check(const struct map *map)
 	const char *reason = NULL;
 
 	if (map->created)
-		map->store.ops->validate(&map->store, &reason);
+		map_ops()->validate(&map->store, &reason);
 	return reason;
 }
 
 void ioasid_map_destroy(struct map *map)
 {
 	if (map->created)
-		map->store.ops->destroy(&map->store);
+		map_ops()->destroy(&map->store);
 }
+#endif /* IOASID_NO_MAPS */

@@ -6,6 +6,34 @@
 
 IOASID_BEGIN_INTERNAL
 
+/* Nothing needs one: no SPIDs, no allocators. */
+#if defined(IOASID_NO_SPIDS) && defined(IOASID_NO_ALLOCATORS)
+#define IOASID_NO_MAPS
+
+static inline void *ioasid_map_find(const struct map *map, uint32_t key)
+{
+	(void)map;
+	(void)key;
+	return NULL;
+}
+
+static inline void ioasid_map_destroy(struct map *map)
+{
+	(void)map;
+}
+
+static inline const char *ioasid_map_check(const struct map *map)
+{
+	(void)map;
+	return NULL;
+}
+
+static inline size_t ioasid_map_size(const struct map *map)
+{
+	(void)map;
+	return 0;
+}
+#else
 /*
  * -EEXIST: the key is there; -EAGAIN: it was, and waits for its readers, or
  * memory does; -ENOMEM.
@@ -22,6 +50,7 @@ void ioasid_map_destroy(struct map *map);
 const char *ioasid_map_check(const struct map *map);
 /* Bytes of its table, about. */
 size_t ioasid_map_size(const struct map *map);
+#endif
 
 IOASID_END_INTERNAL
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../features.h"
 
+#include <ioasid/notifier.h>
+
+#ifndef IOASID_NO_NOTIFIERS
 #include "event.h"
 #include "life.h"
 #include "owner.h"
@@ -77,3 +80,4 @@ int ioasid_space_unregister_notifier(struct ioasid_space *public_space,
 	ioasid_update_end(space, &update);
 	return ret;
 }
+#endif /* IOASID_NO_NOTIFIERS */

@@ -3,6 +3,7 @@
 
 #include "owner.h"
 
+#ifndef IOASID_NO_SETS
 #include <string.h>
 
 #define FIRST_ROOM 8
@@ -240,3 +241,4 @@ void ioasid_sets_destroy(struct space *space)
 		ioasid_space_memory_free(space, sets->place,
 					 places_size(sets->room));
 }
+#endif /* IOASID_NO_SETS */

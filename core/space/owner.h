@@ -36,6 +36,57 @@ struct set_place {
 	uint32_t next;
 };
 
+#ifdef IOASID_NO_SETS
+struct ioasid_set_config;
+
+static inline struct set_record *ioasid_set_record(struct space *space,
+						   const struct ioasid_set *set)
+{
+	(void)space;
+	(void)set;
+	return NULL;
+}
+
+static inline struct set_record *ioasid_set_record_at(const struct space *space,
+						      uint32_t index)
+{
+	(void)space;
+	(void)index;
+	return NULL;
+}
+
+static inline struct set_record *ioasid_set_with_token(const struct sets *sets,
+						       const void *token)
+{
+	(void)sets;
+	(void)token;
+	return NULL;
+}
+
+static inline int ioasid_set_enter(struct space *space, struct ioasid_set *set,
+				   struct set_record **record)
+{
+	(void)space;
+	*record = NULL;
+	return set ? -EINVAL : 0;
+}
+
+static inline int ioasid_set_make(struct space *space, struct ioasid_set *set,
+				  const struct ioasid_set_config *config,
+				  struct set_record **record)
+{
+	(void)space;
+	(void)set;
+	(void)config;
+	*record = NULL;
+	return -EINVAL;
+}
+
+static inline void ioasid_sets_destroy(struct space *space)
+{
+	(void)space;
+}
+#else
 /* Of a set of another space, or no set: NULL. */
 static inline struct set_record *ioasid_set_record(struct space *space,
 						   const struct ioasid_set *set)
@@ -66,6 +117,7 @@ int ioasid_set_make(struct space *space, struct ioasid_set *set,
 /* Undoes that; readers may hold the record for a grace period. */
 void ioasid_set_unmake(struct space *space, struct set_record *record);
 void ioasid_sets_destroy(struct space *space);
+#endif /* IOASID_NO_SETS */
 
 /* May one more ID be in use? */
 static inline int ioasid_charge_check(const struct space *space,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../features.h"
 
-#include "extra.h"
+#include <ioasid/set.h>
+
+#ifndef IOASID_NO_SETS
 #include "life.h"
 #include "owner.h"
 
@@ -180,72 +182,6 @@ int ioasid_set_for_each(struct ioasid_space *public_space,
 	return ret;
 }
 
-static int attach(struct space *space, ioasid_t id, ioasid_t spid)
-{
-	ioasid_state_t state = ioasid_live_state(space, id);
-	struct set_record *record;
-
-	if (!state)
-		return -ENOENT;
-	record = ioasid_set_record_at(space, ioasid_state_set(state));
-	return record ? ioasid_spid_name(space, record, id, spid) : -EINVAL;
-}
-
-int ioasid_spid_attach(struct ioasid_space *public_space, ioasid_t id,
-		       ioasid_t spid)
-{
-	struct space *space = ioasid_to_space(public_space);
-	int ret;
-
-	ioasid_space_lock(space);
-	ret = attach(space, id, spid);
-	ioasid_space_unlock(space);
-	ioasid_rcu_reclaim(public_space->rcu);
-	return ret;
-}
-
-int ioasid_spid_detach(struct ioasid_space *public_space, ioasid_t id)
-{
-	struct space *space = ioasid_to_space(public_space);
-	struct extra *extra;
-	ioasid_state_t state;
-	int ret = -ENOENT;
-
-	ioasid_space_lock(space);
-	state = ioasid_live_state(space, id);
-	extra = state ? ioasid_extra(space, id) : NULL;
-	if (extra && extra->named) {
-		ioasid_spid_unname(
-			space,
-			ioasid_set_record_at(space, ioasid_state_set(state)),
-			extra);
-		extra->spid = INVALID_IOASID;
-		if (!extra->source)
-			ioasid_extra_free(space, extra);
-		ret = 0;
-	}
-	ioasid_space_unlock(space);
-	ioasid_rcu_reclaim(public_space->rcu);
-	return ret;
-}
-
-int ioasid_spid_of(struct ioasid_space *public_space, ioasid_t id,
-		   ioasid_t *spid)
-{
-	struct space *space = ioasid_to_space(public_space);
-	const struct extra *extra = NULL;
-
-	ioasid_space_lock(space);
-	if (ioasid_live_state(space, id))
-		extra = ioasid_extra(space, id);
-	if (extra && !extra->named)
-		extra = NULL;
-	if (extra)
-		*spid = extra->spid;
-	ioasid_space_unlock(space);
-	return extra ? 0 : -ENOENT;
-}
-
 int ioasid_set_free_all(struct ioasid_space *public_space,
 			struct ioasid_set *set, uint32_t *count)
 {
@@ -265,3 +201,4 @@ int ioasid_set_free_all(struct ioasid_space *public_space,
 		*count = freed;
 	return 0;
 }
+#endif /* IOASID_NO_SETS */

@@ -3,6 +3,7 @@
 
 #include <ioasid/snapshot.h>
 
+#ifndef IOASID_NO_SNAPSHOTS
 #include "claim.h"
 #include "event.h"
 #include "extra.h"
@@ -223,21 +224,18 @@ static unsigned char *find_id(unsigned char *ids, uint32_t number, ioasid_t id)
 	return ids + (size_t)ID_SIZE * below;
 }
 
-/* Takes out the references by which freed IDs are kept until that is told. */
-static void leave_out_told(const struct space *space, unsigned char *ids,
-			   uint32_t number)
-{
-	unsigned char *id;
+struct written {
+	unsigned char *ids;
+	uint32_t number;
+};
 
-	for (const struct delivery *delivery = space->events.deliveries;
-	     delivery; delivery = delivery->next)
-		for (const struct event *event = delivery->first; event;
-		     event = event->next) {
-			if (event->event != IOASID_EVENT_FREE && !event->freed)
-				continue;
-			id = find_id(ids, number, event->id);
-			put32(id + ID_REFS, get32(id + ID_REFS) - 1);
-		}
+/* Takes out the reference by which a freed ID is kept until that is told. */
+static void leave_out_told(ioasid_t id, void *arg)
+{
+	const struct written *written = arg;
+	unsigned char *found = find_id(written->ids, written->number, id);
+
+	put32(found + ID_REFS, get32(found + ID_REFS) - 1);
 }
 
 /* Leaves out those without a reference, and counts the others in their sets. */
@@ -268,13 +266,15 @@ static size_t write_space(struct space *space, const struct ioasid_codec *codec,
 {
 	unsigned char *sets = bytes + HEADER_SIZE, *ids;
 	uint32_t latest = space->generation_latest, number;
+	struct written written;
 	size_t size;
 
 	number = write_sets(space, codec, sets);
 	put32(bytes + AT_SETS, number);
 	ids = sets + (size_t)SET_SIZE * number;
 	number = write_ids(space, codec, ids);
-	leave_out_told(space, ids, number);
+	written = (struct written){ ids, number };
+	ioasid_events_untold(space, leave_out_told, &written);
 	number = pack_ids(sets, ids, number);
 	put32(bytes + AT_IDS, number);
 	size = (size_t)(ids - bytes) + (size_t)ID_SIZE * number;
@@ -450,12 +450,12 @@ static int place_extra(struct restore *restore, const unsigned char *from)
 	int ret;
 
 	if (get32(from + ID_FLAGS) & FLAG_ALLOCATOR) {
-		if (!space->sources.line)
+		if (!ioasid_source_line(space))
 			return -ENODEV;
 		ret = ioasid_extra_make(space, id, &extra);
 		if (ret)
 			return ret;
-		ioasid_source_adopt(space, extra, space->sources.line);
+		ioasid_source_adopt(space, extra, ioasid_source_line(space));
 	}
 	if (spid == INVALID_IOASID)
 		return 0;
@@ -683,3 +683,4 @@ int ioasid_space_restore(struct ioasid_space *public_space,
 	ioasid_rcu_reclaim(public_space->rcu);
 	return ret;
 }
+#endif /* IOASID_NO_SNAPSHOTS */

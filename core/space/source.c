@@ -3,6 +3,7 @@
 
 #include "source.h"
 
+#ifndef IOASID_NO_ALLOCATORS
 #include "claim.h"
 #include "owner.h"
 #include "walk.h"
@@ -415,22 +416,21 @@ void ioasid_sources_destroy(struct space *space)
 	size_t count;
 
 	/* Again, if a callback has named an ID that was passed. */
-	while (space->extras.count) {
+	while (space->sources.ids) {
 		ioasid_walk_begin(space, &walk, space->min, space->max);
 		while ((count = ioasid_walk_next(space, &walk)))
 			for (size_t i = 0; i < count; i++) {
 				extra = ioasid_extra(space, walk.ids[i]);
-				if (!extra)
+				if (!extra || !extra->source)
 					continue;
 				/* In a child of fork, before it already. */
-				if (extra->source && !extra->called) {
+				if (!extra->called) {
 					call_free(space, taker(space, extra),
 						  extra->id);
 					/* This walk meets what that freed. */
 					extras_reset(&space->sources);
 				}
-				if (extra->source)
-					ioasid_source_leave(space, extra);
+				ioasid_source_leave(space, extra);
 				ioasid_extra_free(space, extra);
 			}
 	}
@@ -446,7 +446,7 @@ void ioasid_sources_destroy(struct space *space)
 		source->kept = NULL;
 		source_free(space, source);
 	}
-	ioasid_map_destroy(&space->extras);
+	ioasid_extras_destroy(space);
 }
 
 /* The callback of another thread is over here, and what it asked for not given. */
@@ -461,3 +461,4 @@ void ioasid_sources_fork_child(struct space *space)
 	space->sources.asking = false;
 	space->sources.asking_record = NULL;
 }
+#endif /* IOASID_NO_ALLOCATORS */

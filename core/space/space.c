@@ -2,10 +2,8 @@
 #include "../features.h"
 
 #include "../platform/memory.h"
-#include "../store/bitmap.h"
 #include "../store/generation.h"
-#include "../store/hash.h"
-#include "../store/radix.h"
+#include "../store/ops.h"
 #include "base.h"
 #include "event.h"
 #include "owner.h"
@@ -61,26 +59,18 @@ static void unlist_space(struct space *space)
 	ioasid_unlock(&spaces_lock);
 }
 
+static bool ops_complete(const struct ioasid_store_ops *ops)
+{
+	return ops && ops->create && ops->destroy && ops->find && ops->claim &&
+	       ops->release && ops->occupied && ops->validate;
+}
+
 static const struct ioasid_store_ops *
 find_store_ops(const struct ioasid_space_config *config)
 {
-	const struct ioasid_store_ops *ops = config->store_ops;
-
-	switch (config->store) {
-	case IOASID_STORE_RADIX:
-		return &ioasid_radix_ops;
-	case IOASID_STORE_BITMAP:
-		return &ioasid_bitmap_ops;
-	case IOASID_STORE_HASH:
-		return &ioasid_hash_ops;
-	case IOASID_STORE_CUSTOM:
-		break;
-	}
-	if (config->store != IOASID_STORE_CUSTOM || !ops || !ops->create ||
-	    !ops->destroy || !ops->find || !ops->claim || !ops->release ||
-	    !ops->occupied || !ops->validate)
-		return NULL;
-	return ops;
+	if (config->store != IOASID_STORE_CUSTOM)
+		return ioasid_store_ops_of(config->store, NULL);
+	return ops_complete(config->store_ops) ? config->store_ops : NULL;
 }
 
 static int set_up_store(struct space *space,
@@ -96,9 +86,9 @@ static int set_up_store(struct space *space,
 	};
 
 	space->space.store.kind = config->store;
-	space->space.store.ops = find_store_ops(config);
-	return space->space.store.ops->create(&space->space.store,
-					      &store_config);
+	ioasid_store_set_ops(&space->space.store, find_store_ops(config));
+	return ioasid_store_ops(&space->space.store)
+		->create(&space->space.store, &store_config);
 }
 
 static uint32_t capacity_of(const struct space *space, uint32_t capacity)
@@ -111,7 +101,10 @@ static uint32_t capacity_of(const struct space *space, uint32_t capacity)
 int ioasid_space_create(const struct ioasid_space_config *config,
 			struct ioasid_space **out)
 {
-	static const struct ioasid_space_config defaults;
+	static const struct ioasid_space_config defaults = {
+		.store = IOASID_STORE_DEFAULT,
+		.flavour = IOASID_RCU_DEFAULT,
+	};
 	struct ioasid_memory memory;
 	struct space *space;
 	ioasid_t min, max;
@@ -178,7 +171,7 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 free_rcu:
 	ioasid_rcu_destroy(space->own_rcu);
 free_space:
-	ioasid_lock_destroy(&space->sources.lock);
+	ioasid_sources_done(space);
 	ioasid_lock_destroy(&space->lock);
 	ioasid_memory_zeroed_free(&memory, space, sizeof(*space));
 	return ret;
@@ -199,7 +192,7 @@ static bool has_sourced(struct space *space)
 	bool ret;
 
 	ioasid_space_lock(space);
-	ret = space->sources.ids > 0;
+	ret = ioasid_source_gave(space);
 	ioasid_space_unlock(space);
 	return ret;
 }
@@ -238,10 +231,10 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	if (retires && ioasid_rcu_barrier(public_space->rcu))
 		return 0;
 	memory = space->user_memory;
-	public_space->store.ops->destroy(&public_space->store);
+	ioasid_store_ops(&public_space->store)->destroy(&public_space->store);
 	ioasid_rcu_unuse(public_space->rcu);
 	ioasid_rcu_destroy(space->own_rcu);
-	ioasid_lock_destroy(&space->sources.lock);
+	ioasid_sources_done(space);
 	ioasid_lock_destroy(&space->lock);
 	ioasid_memory_zeroed_free(&memory, space, sizeof(*space));
 	return 0;
@@ -297,7 +290,8 @@ int ioasid_space_unreserve(struct ioasid_space *public_space, uint32_t count)
 
 size_t ioasid_space_trim(struct ioasid_space *public_space)
 {
-	const struct ioasid_store_ops *ops = public_space->store.ops;
+	const struct ioasid_store_ops *ops =
+		ioasid_store_ops(&public_space->store);
 	struct space *space = ioasid_to_space(public_space);
 	size_t given = 0;
 

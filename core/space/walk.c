@@ -3,6 +3,8 @@
 
 #include "walk.h"
 
+#include "../store/ops.h"
+
 void ioasid_walk_begin(const struct space *space, struct walk *walk,
 		       ioasid_t min, ioasid_t max)
 {
@@ -19,8 +21,8 @@ size_t ioasid_walk_next(const struct space *space, struct walk *walk)
 
 	if (walk->end)
 		return 0;
-	count = store->ops->occupied(store, walk->min, walk->max, walk->ids,
-				     walk->batch);
+	count = ioasid_store_ops(store)->occupied(store, walk->min, walk->max,
+						  walk->ids, walk->batch);
 	walk->end = count < walk->batch || walk->ids[count - 1] >= walk->max;
 	if (count)
 		walk->min = walk->ids[count - 1] + 1;

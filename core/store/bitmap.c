@@ -3,6 +3,7 @@
 
 #include "bitmap.h"
 
+#ifndef IOASID_NO_BITMAP
 #include "../platform/memory.h"
 #include "../platform/util.h"
 #include "generation.h"
@@ -343,3 +344,4 @@ const struct ioasid_store_ops ioasid_bitmap_ops = {
 	.validate = bitmap_validate,
 	.trim = bitmap_trim,
 };
+#endif /* IOASID_NO_BITMAP */

@@ -3,6 +3,7 @@
 
 #include "hash.h"
 
+#ifndef IOASID_NO_HASH
 #include "../platform/memory.h"
 #include "../platform/system.h"
 #include "../platform/util.h"
@@ -482,3 +483,4 @@ const struct ioasid_store_ops ioasid_hash_ops = {
 	.validate = hash_validate,
 	.trim = hash_trim,
 };
+#endif /* IOASID_NO_HASH */

@@ -3,6 +3,7 @@
 
 #include "order.h"
 
+#ifndef IOASID_NO_HASH
 #include "../platform/memory.h"
 #include "../platform/util.h"
 
@@ -947,3 +948,4 @@ const char *ioasid_order_check(const struct ioasid_order *order,
 	*occupied = tally.occupied;
 	return reason;
 }
+#endif /* IOASID_NO_HASH */

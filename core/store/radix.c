@@ -3,6 +3,7 @@
 
 #include "radix.h"
 
+#ifndef IOASID_NO_RADIX
 #include "../platform/memory.h"
 #include "../platform/util.h"
 #include "generation.h"
@@ -613,3 +614,4 @@ const struct ioasid_store_ops ioasid_radix_ops = {
 	.validate = radix_validate,
 	.trim = radix_trim,
 };
+#endif /* IOASID_NO_RADIX */

@@ -13,6 +13,7 @@
 
 #include <ioasid/space.h>
 
+#ifndef IOASID_NO_ALLOCATORS
 IOASID_BEGIN_DECLS
 
 /** ioasid_alloc_fn_t - an ID in [@min, @max], or INVALID_IOASID for none */
@@ -100,5 +101,6 @@ int ioasid_space_unregister_allocator(struct ioasid_space *space,
 				      enum ioasid_unregister mode);
 
 IOASID_END_DECLS
+#endif /* IOASID_NO_ALLOCATORS */
 
 #endif /* IOASID_ALLOCATOR_H */

@@ -26,6 +26,71 @@
 #define IOASID_BARE_MALLOC
 #endif
 
+/*
+ * What a build leaves out, the same for the library and all who use it. It is
+ * not declared then; asking for it by an enum or an argument answers -EINVAL.
+ *
+ *	IOASID_NO_RADIX		the radix store
+ *	IOASID_NO_BITMAP	the bitmap store
+ *	IOASID_NO_HASH		the hash store
+ *	IOASID_NO_CUSTOM_STORE	stores of the user's own. Where one store is
+ *				left, lookups and updates do not ask which
+ *	IOASID_ONLY_NONE	all flavours of RCU but none
+ *	IOASID_NO_SETS		<ioasid/set.h>; SPIDs and snapshots with it
+ *	IOASID_NO_SPIDS		SPIDs
+ *	IOASID_NO_NOTIFIERS	<ioasid/notifier.h>
+ *	IOASID_NO_ALLOCATORS	<ioasid/allocator.h>
+ *	IOASID_NO_SNAPSHOTS	<ioasid/snapshot.h>
+ *	IOASID_NO_DUMP		ioasid_space_dump()
+ *	IOASID_DISABLED		the default space, for stubs; as a user alone may
+ *
+ * SPIDs, and which allocator gave an ID, are kept in a hash store, or else a
+ * radix store: without both they go too. What a configuration of NULL and the
+ * default space stand for is the first that is there of radix, hash and bitmap,
+ * and of epoch and none.
+ */
+#ifdef IOASID_NO_SETS
+#undef IOASID_NO_SPIDS
+#define IOASID_NO_SPIDS
+#undef IOASID_NO_SNAPSHOTS
+#define IOASID_NO_SNAPSHOTS
+#endif
+#if defined(IOASID_NO_RADIX) && defined(IOASID_NO_HASH)
+#undef IOASID_NO_SPIDS
+#define IOASID_NO_SPIDS
+#undef IOASID_NO_ALLOCATORS
+#define IOASID_NO_ALLOCATORS
+#endif
+
+#ifndef IOASID_NO_RADIX
+#define IOASID_STORE_DEFAULT IOASID_STORE_RADIX
+#elif !defined(IOASID_NO_HASH)
+#define IOASID_STORE_DEFAULT IOASID_STORE_HASH
+#elif !defined(IOASID_NO_BITMAP)
+#define IOASID_STORE_DEFAULT IOASID_STORE_BITMAP
+#elif !defined(IOASID_NO_CUSTOM_STORE)
+#define IOASID_STORE_DEFAULT IOASID_STORE_CUSTOM
+#else
+#error "IOASID_NO_RADIX, _BITMAP, _HASH and _CUSTOM_STORE leave no store"
+#endif
+
+/* The kind of every store, if there is but one that is built in. */
+#ifdef IOASID_NO_CUSTOM_STORE
+#if defined(IOASID_NO_BITMAP) && defined(IOASID_NO_HASH)
+#define IOASID_STORE_ONLY IOASID_STORE_RADIX
+#elif defined(IOASID_NO_RADIX) && defined(IOASID_NO_HASH)
+#define IOASID_STORE_ONLY IOASID_STORE_BITMAP
+#elif defined(IOASID_NO_RADIX) && defined(IOASID_NO_BITMAP)
+#define IOASID_STORE_ONLY IOASID_STORE_HASH
+#endif
+#endif
+
+#ifdef IOASID_ONLY_NONE
+#define IOASID_RCU_DEFAULT IOASID_RCU_NONE
+#else
+#define IOASID_RCU_DEFAULT IOASID_RCU_EPOCH
+#endif
+
 /* By semantic versioning 2.0. */
 #define IOASID_VERSION_MAJOR 0
 #define IOASID_VERSION_MINOR 2

@@ -144,6 +144,7 @@ int ioasid_get(ioasid_t ioasid);
  */
 bool ioasid_put(ioasid_t ioasid);
 
+#ifndef IOASID_NO_ALLOCATORS
 /**
  * ioasid_register_allocator - have IDs chosen by callbacks
  * @ops: the callbacks; must last until they are unregistered
@@ -166,6 +167,7 @@ int ioasid_register_allocator(struct ioasid_allocator_ops *ops);
  * Complexity: linear in the allocators registered.
  */
 int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops);
+#endif
 
 /**
  * ioasid_set_data - replace the private pointer and wait for readers
@@ -246,6 +248,7 @@ static inline bool ioasid_put(ioasid_t ioasid)
 	return false;
 }
 
+#ifndef IOASID_NO_ALLOCATORS
 static inline int ioasid_register_allocator(struct ioasid_allocator_ops *ops)
 {
 	(void)ops;
@@ -257,6 +260,7 @@ static inline int ioasid_unregister_allocator(struct ioasid_allocator_ops *ops)
 	(void)ops;
 	return -ENODEV;
 }
+#endif
 
 static inline int ioasid_set_data(ioasid_t ioasid, void *data)
 {

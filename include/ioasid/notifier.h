@@ -12,6 +12,7 @@
 
 #include <ioasid/space.h>
 
+#ifndef IOASID_NO_NOTIFIERS
 IOASID_BEGIN_DECLS
 
 /**
@@ -142,5 +143,6 @@ int ioasid_space_notify(struct ioasid_space *space, ioasid_t id,
 			enum ioasid_event event, void *arg);
 
 IOASID_END_DECLS
+#endif /* IOASID_NO_NOTIFIERS */
 
 #endif /* IOASID_NOTIFIER_H */

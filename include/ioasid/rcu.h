@@ -181,6 +181,13 @@ enum ioasid_rcu_read_side {
 	IOASID_RCU_READ_CUSTOM
 };
 
+/* A constant where there is one. */
+#ifdef IOASID_ONLY_NONE
+#define ioasid_rcu_read_side(rcu) IOASID_RCU_READ_COUNTED
+#else
+#define ioasid_rcu_read_side(rcu) ((rcu)->read_side)
+#endif
+
 /* The part of a domain that the read side looks at; written at create. */
 struct ioasid_rcu {
 	enum ioasid_rcu_read_side read_side;
@@ -298,15 +305,14 @@ IOASID_INLINE void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu)
  */
 IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
-	enum ioasid_rcu_read_side side = rcu->read_side;
-
-	if (ioasid_likely(side == IOASID_RCU_READ_PLAIN))
+	if (ioasid_likely(ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_PLAIN))
 		ioasid_rcu_epoch_lock(rcu, false);
-	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
+	else if (ioasid_likely(ioasid_rcu_read_side(rcu) ==
+			       IOASID_RCU_READ_NOTHING))
 		return;
-	else if (side == IOASID_RCU_READ_FENCED)
+	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_FENCED)
 		ioasid_rcu_epoch_lock(rcu, true);
-	else if (side == IOASID_RCU_READ_COUNTED)
+	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_COUNTED)
 		rcu->nesting++;
 	else
 		rcu->ops->read_lock(rcu->ops_context);
@@ -321,13 +327,12 @@ IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
  */
 IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
 {
-	enum ioasid_rcu_read_side side = rcu->read_side;
-
-	if (ioasid_likely(side <= IOASID_RCU_READ_FENCED))
+	if (ioasid_likely(ioasid_rcu_read_side(rcu) <= IOASID_RCU_READ_FENCED))
 		ioasid_rcu_epoch_unlock(rcu);
-	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
+	else if (ioasid_likely(ioasid_rcu_read_side(rcu) ==
+			       IOASID_RCU_READ_NOTHING))
 		return;
-	else if (side == IOASID_RCU_READ_COUNTED)
+	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_COUNTED)
 		rcu->nesting--;
 	else
 		rcu->ops->read_unlock(rcu->ops_context);
@@ -342,7 +347,7 @@ ioasid_rcu_section_enter(struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader;
 
-	if (ioasid_likely(rcu->read_side == IOASID_RCU_READ_PLAIN)) {
+	if (ioasid_likely(ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_PLAIN)) {
 		reader = ioasid_rcu_place(rcu);
 		if (!ioasid_rcu_reads(reader, rcu))
 			return ioasid_rcu_section_enter_slow(rcu);

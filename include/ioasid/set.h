@@ -9,6 +9,7 @@
 
 #include <ioasid/space.h>
 
+#ifndef IOASID_NO_SETS
 IOASID_BEGIN_DECLS
 
 /**
@@ -191,6 +192,7 @@ int ioasid_set_for_each(struct ioasid_space *space,
 int ioasid_set_free_all(struct ioasid_space *space, struct ioasid_set *set,
 			uint32_t *count);
 
+#ifndef IOASID_NO_SPIDS
 /**
  * ioasid_spid_attach - give an ID a name in its set
  * @space: space
@@ -251,7 +253,9 @@ int ioasid_spid_of(struct ioasid_space *space, ioasid_t id, ioasid_t *spid);
 int ioasid_spid_find(const struct ioasid_space *space,
 		     const struct ioasid_set *set, ioasid_t spid,
 		     bool (*getter)(void *data), ioasid_t *id, void **data);
+#endif /* IOASID_NO_SPIDS */
 
 IOASID_END_DECLS
+#endif /* IOASID_NO_SETS */
 
 #endif /* IOASID_SET_H */

@@ -99,8 +99,13 @@ IOASID_C99_INLINE uint32_t ioasid_state_refs(ioasid_state_t state)
 	return state >> IOASID_REFS_SHIFT & ((1u << IOASID_REFS_BITS) - 1);
 }
 
+/* Only the hash store moves slots. */
 IOASID_INLINE bool ioasid_state_moved(ioasid_state_t state)
 {
+#ifdef IOASID_NO_HASH
+	(void)state;
+	return false;
+#endif
 	return (state & (IOASID_STATE_REFS | IOASID_STATE_LIVE)) ==
 	       IOASID_STATE_MOVED;
 }

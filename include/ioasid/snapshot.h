@@ -10,6 +10,7 @@
 
 #include <ioasid/set.h>
 
+#ifndef IOASID_NO_SNAPSHOTS
 IOASID_BEGIN_DECLS
 
 /**
@@ -96,5 +97,6 @@ int ioasid_space_restore(struct ioasid_space *space,
 			 size_t size);
 
 IOASID_END_DECLS
+#endif /* IOASID_NO_SNAPSHOTS */
 
 #endif /* IOASID_SNAPSHOT_H */

@@ -620,6 +620,7 @@ void ioasid_space_stats(struct ioasid_space *space, struct ioasid_stats *stats);
  */
 bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
 
+#ifndef IOASID_NO_DUMP
 /**
  * ioasid_space_dump - describe a space in words, for people
  * @space: space
@@ -638,6 +639,7 @@ bool ioasid_space_validate(struct ioasid_space *space, const char **reason);
  */
 void ioasid_space_dump(struct ioasid_space *space,
 		       void (*print)(const char *line, void *arg), void *arg);
+#endif
 
 /* Slow path of a lookup whose slot moved to the next table of the hash. */
 int ioasid_space_read_moved(const struct ioasid_space *space, uint32_t set,

@@ -125,6 +125,15 @@ struct ioasid_store {
 	void *impl;
 };
 
+#ifdef IOASID_NO_BITMAP
+IOASID_INLINE struct ioasid_slot *
+ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id)
+{
+	(void)store;
+	(void)id;
+	return IOASID_NULL;
+}
+#else
 IOASID_INLINE struct ioasid_slot *
 ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id)
 {
@@ -137,7 +146,17 @@ ioasid_bitmap_find(const struct ioasid_store *store, ioasid_t id)
 	return IOASID_RECAST(struct ioasid_slot *,
 			     origin + id * sizeof(struct ioasid_slot));
 }
+#endif /* IOASID_NO_BITMAP */
 
+#ifdef IOASID_NO_RADIX
+IOASID_INLINE struct ioasid_slot *
+ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
+{
+	(void)store;
+	(void)id;
+	return IOASID_NULL;
+}
+#else
 #define IOASID_RADIX_FANOUT (1u << IOASID_RADIX_NODE_BITS)
 #define IOASID_RADIX_SLOTS (1u << IOASID_RADIX_LEAF_BITS)
 /* The root pointer carries the height of the tree in its low bits. */
@@ -207,6 +226,25 @@ ioasid_radix_find(const struct ioasid_store *store, ioasid_t id)
 	       (id & (IOASID_RADIX_SLOTS - 1));
 }
 
+#endif /* IOASID_NO_RADIX */
+
+#ifdef IOASID_NO_HASH
+IOASID_INLINE struct ioasid_slot *
+ioasid_hash_find_moved(const struct ioasid_store *store, ioasid_t id)
+{
+	(void)store;
+	(void)id;
+	return IOASID_NULL;
+}
+
+IOASID_INLINE struct ioasid_slot *
+ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
+{
+	(void)store;
+	(void)id;
+	return IOASID_NULL;
+}
+#else
 #define IOASID_HASH_CELLS 3
 
 /*
@@ -314,6 +352,14 @@ ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 		return ioasid_hash_find_moved(store, id);
 	return slot;
 }
+#endif /* IOASID_NO_HASH */
+
+/* A constant where there is one store. */
+#ifdef IOASID_STORE_ONLY
+#define ioasid_store_kind(store) ((void)(store), IOASID_STORE_ONLY)
+#else
+#define ioasid_store_kind(store) ((store)->kind)
+#endif
 
 /**
  * ioasid_store_find - the slot of an ID
@@ -328,7 +374,7 @@ ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 IOASID_INLINE struct ioasid_slot *
 ioasid_store_find(const struct ioasid_store *store, ioasid_t id)
 {
-	enum ioasid_store_kind kind = store->kind;
+	enum ioasid_store_kind kind = ioasid_store_kind(store);
 
 	/* Not a switch: compilers disagree on whether it is to have a default. */
 	if (kind == IOASID_STORE_BITMAP)
