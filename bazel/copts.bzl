@@ -14,6 +14,9 @@ C_COPTS = _WARNINGS + [
     "-std=c11",
     "-Wstrict-prototypes",
     "-Wmissing-prototypes",
+    "-Wsign-conversion",
+    "-Wcast-qual",
+    "-Wundef",
 ]
 
 CXX_COPTS = _WARNINGS + ["-std=c++17"]

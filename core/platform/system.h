@@ -37,6 +37,8 @@
 #include <pthread.h>
 #endif
 
+#include "util.h"
+
 IOASID_BEGIN_INTERNAL
 
 /* --- what each system makes these of --- */

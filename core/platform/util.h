@@ -4,6 +4,15 @@
 
 #include <ioasid/platform.h>
 
+/*
+ * The headers are for C++ too, this is C: void * converts without a cast, which
+ * would hide it when the other type is no pointer any more. So who compiles all
+ * with -Wc++-compat hears nothing of it.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wc++-compat"
+#endif
+
 IOASID_BEGIN_INTERNAL
 
 #define ioasid_container_of(pointer, type, member) \

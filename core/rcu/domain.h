@@ -92,7 +92,8 @@ struct domain {
 
 static inline struct domain *ioasid_rcu_domain(const struct ioasid_rcu *rcu)
 {
-	return ioasid_container_of(rcu, struct domain, rcu);
+	/* Lookups have it const; what else is in a domain may change. */
+	return ioasid_container_of((uintptr_t)rcu, struct domain, rcu);
 }
 
 /* Where functions of an own flavour are called, whose thread may fork there. */

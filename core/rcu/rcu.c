@@ -37,8 +37,9 @@ static bool config_valid(const struct ioasid_rcu_config *config)
 		return !config->reclaimer;
 	case IOASID_RCU_CUSTOM:
 		return ops_complete(config->ops);
+	default:
+		return false;
 	}
-	return false;
 }
 
 static enum ioasid_rcu_read_side
@@ -59,9 +60,9 @@ read_side(const struct ioasid_rcu_config *config)
 	case IOASID_RCU_NONE:
 		return IOASID_RCU_READ_COUNTED;
 	case IOASID_RCU_CUSTOM:
-		break;
+	default:
+		return IOASID_RCU_READ_CUSTOM;
 	}
-	return IOASID_RCU_READ_CUSTOM;
 }
 
 static void domains_fork_prepare(void)

@@ -493,12 +493,13 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 		return reader && ioasid_load_relaxed(&reader->epoch);
 	case IOASID_RCU_NONE:
 		return rcu->nesting != 0;
-	case IOASID_RCU_QSBR:
 	case IOASID_RCU_CUSTOM:
-		break;
+		return rcu->ops->read_held &&
+		       rcu->ops->read_held(rcu->ops_context);
+	case IOASID_RCU_QSBR:
+	default:
+		return false;
 	}
-	return ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM &&
-	       rcu->ops->read_held && rcu->ops->read_held(rcu->ops_context);
 }
 
 /* A domain with a section of this thread's does not go. */

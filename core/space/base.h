@@ -108,7 +108,8 @@ struct space {
 
 static inline struct space *ioasid_to_space(const struct ioasid_space *space)
 {
-	return ioasid_container_of(space, struct space, space);
+	/* Lookups have it const; what else is in a space may change. */
+	return ioasid_container_of((uintptr_t)space, struct space, space);
 }
 
 /* For callers that run code of the user's under the lock, in any space. */

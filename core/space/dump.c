@@ -78,9 +78,9 @@ static const char *store_name(enum ioasid_store_kind kind)
 	case IOASID_STORE_HASH:
 		return "hash";
 	case IOASID_STORE_CUSTOM:
-		break;
+	default:
+		return "custom";
 	}
-	return "custom";
 }
 
 /* Where lines go, without the space's lock. */
