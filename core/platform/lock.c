@@ -42,6 +42,7 @@ static bool has_by_fork(const struct ioasid_lock *lock)
 #ifdef IOASID_HAS_FUTEX
 void ioasid_lock_wait(struct ioasid_lock *lock)
 {
+	unsigned int round = 0;
 	bool blind;
 
 	if (has_by_fork(lock))
@@ -59,7 +60,9 @@ void ioasid_lock_wait(struct ioasid_lock *lock)
 	blind = ioasid_load_relaxed(&ioasid_lock_asymmetric) &&
 		!ioasid_membarrier();
 	while (!ioasid_lock_try(lock))
-		ioasid_futex_wait(&lock->held, 1, blind ? BLIND_WAIT_NS : 0);
+		if (!ioasid_futex_wait(&lock->held, 1,
+				       blind ? BLIND_WAIT_NS : 0))
+			ioasid_backoff(round++);
 	ioasid_fetch_sub_release(&lock->waiters, 1u);
 }
 

@@ -45,17 +45,18 @@ static void system_free(void *context, void *memory, size_t size)
 }
 #endif
 
+/* The context of who wants huge pages. */
+static const char wants_huge_pages;
+
 #ifdef IOASID_HAS_PAGES
 static void *system_reserve(void *context, size_t size)
 {
-	(void)context;
-	return ioasid_pages_reserve(size);
+	return ioasid_pages_reserve(size, context != NULL);
 }
 
 static void system_release(void *context, void *memory, size_t size)
 {
-	(void)context;
-	ioasid_pages_release(memory, size);
+	ioasid_pages_release(memory, size, context != NULL);
 }
 
 static size_t system_discard(void *context, void *memory, size_t size)
@@ -73,8 +74,8 @@ int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 			  struct ioasid_memory *resolved)
 {
 	static const struct ioasid_memory system = {
-		system_alloc,	system_free,	system_reserve,
-		system_release, system_discard, NULL
+		system_alloc,	system_free, system_reserve, system_release,
+		system_discard, NULL,	     false
 	};
 
 	if (!hooks->alloc != !hooks->free ||
@@ -83,6 +84,8 @@ int ioasid_memory_resolve(const struct ioasid_memory *hooks,
 	    (!hooks->reserve && hooks->discard))
 		return -EINVAL;
 	*resolved = hooks->alloc ? *hooks : system;
+	if (!hooks->alloc && hooks->huge_pages)
+		resolved->context = (void *)(uintptr_t)&wants_huge_pages;
 	return 0;
 }
 

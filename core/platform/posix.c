@@ -4,12 +4,16 @@
 #include "system.h"
 
 #ifdef IOASID_PLATFORM_POSIX
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -24,6 +28,29 @@
 #else
 #define HIGH_KEY 127
 #endif
+
+#if defined(__APPLE__) || defined(__ANDROID__) || defined(__FreeBSD__) || \
+	defined(__NetBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+#define HAS_ARC4RANDOM
+#endif
+
+/*
+ * The clock of a wait. Where it can only be the one that people set, one who
+ * sets it back has the library's thread sleep longer, until it is woken.
+ */
+#if defined(__APPLE__) || defined(IOASID_NO_CONDITION_CLOCK)
+#define CONDITION_CLOCK CLOCK_REALTIME
+#else
+#define CONDITION_CLOCK CLOCK_MONOTONIC
+#endif
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 void ioasid_mutex_init(struct ioasid_mutex *mutex)
 {
@@ -50,14 +77,107 @@ void ioasid_mutex_unlock(struct ioasid_mutex *mutex)
 	pthread_mutex_unlock(&mutex->mutex);
 }
 
-#ifndef IOASID_PLATFORM_LINUX
-bool ioasid_entropy(uint64_t *number)
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static void unmap(char *start, char *end)
 {
-	(void)number;
-	return false;
+	if (end > start)
+		munmap(start, (size_t)(end - start));
+}
+
+/* Of less than one huge page none can be made. */
+static size_t mapped_size(size_t size, bool huge)
+{
+	return huge && size >= HUGE_PAGE ?
+		       (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1) :
+		       size;
+}
+
+void *ioasid_pages_reserve(size_t size, bool huge)
+{
+	size_t align = huge && size >= HUGE_PAGE ? HUGE_PAGE : 0;
+	char *map, *start;
+
+	if (size > SIZE_MAX - 2 * HUGE_PAGE)
+		return NULL;
+	size = mapped_size(size, huge);
+	map = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	if (!align)
+		return map;
+	start = map + (-(uintptr_t)map & (HUGE_PAGE - 1));
+	unmap(map, start);
+	unmap(start + size, map + size + align);
+#ifdef MADV_HUGEPAGE
+	madvise(start, size, MADV_HUGEPAGE);
+#endif
+	return start;
+}
+
+void ioasid_pages_release(void *pages, size_t size, bool huge)
+{
+	munmap(pages, mapped_size(size, huge));
+}
+
+#ifdef MADV_DONTNEED
+/*
+ * Linux drops the pages and reads zeroes from then on. Elsewhere the advice is
+ * about swapping: the bytes stay, and nothing is given back. (MADV_FREE drops
+ * pages at a time of its own; a new mapping in the old one's place may fail and
+ * leave a hole. Readers can live with neither.) An emulator of Linux may do
+ * either, so it is tried.
+ */
+static bool dontneed_drops(size_t page)
+{
+	enum { UNKNOWN, DROPS, STAYS };
+	static ioasid_atomic_u32 known;
+	uint32_t found = ioasid_load_relaxed(&known);
+	volatile char *probe;
+
+	if (found != UNKNOWN)
+		return found == DROPS;
+	probe = ioasid_pages_reserve(page, false);
+	if (!probe)
+		return false;
+	*probe = 1;
+	found = !madvise((void *)probe, page, MADV_DONTNEED) && !*probe ?
+			DROPS :
+			STAYS;
+	ioasid_pages_release((void *)probe, page, false);
+	ioasid_store_relaxed(&known, found);
+	return found == DROPS;
+}
+
+size_t ioasid_pages_discard(void *part, size_t size)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = ((uintptr_t)part + page - 1) & -page;
+	uintptr_t end = ((uintptr_t)part + size) & -page;
+
+	if (end <= start || !dontneed_drops(page) ||
+	    madvise((void *)start, end - start, MADV_DONTNEED))
+		return 0;
+	return end - start;
+}
+#else
+size_t ioasid_pages_discard(void *part, size_t size)
+{
+	(void)part;
+	(void)size;
+	return 0;
 }
 #endif
 
+#ifdef IOASID_HAS_CANCEL
 int ioasid_cancel_disable(void)
 {
 	int before;
@@ -70,6 +190,7 @@ void ioasid_cancel_restore(int before)
 {
 	pthread_setcancelstate(before, &before);
 }
+#endif
 
 void ioasid_backoff(unsigned int round)
 {
@@ -86,16 +207,42 @@ void ioasid_backoff(unsigned int round)
 	ioasid_cancel_restore(cancel);
 }
 
+#ifndef IOASID_PLATFORM_LINUX
+bool ioasid_entropy(uint64_t *number)
+{
+#ifdef HAS_ARC4RANDOM
+	arc4random_buf(number, sizeof(*number));
+	return true;
+#else
+	(void)number;
+	return false;
+#endif
+}
+#endif
+
+/* What is left where there is no call for it, or a filter forbids that. */
+static bool read_device(uint64_t *number)
+{
+	int cancel = ioasid_cancel_disable();
+	int device = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	ssize_t got = -1;
+
+	if (device >= 0) {
+		got = read(device, number, sizeof(*number));
+		close(device);
+	}
+	ioasid_cancel_restore(cancel);
+	return got == (ssize_t)sizeof(*number);
+}
+
 uint64_t ioasid_random(const void *salt)
 {
-	struct timespec now;
 	uint64_t number = 0;
 
-	if (ioasid_entropy(&number))
+	if (ioasid_entropy(&number) || read_device(&number))
 		return number;
-	timespec_get(&now, TIME_UTC);
-	return ioasid_mix((uint64_t)(uintptr_t)salt ^
-			  (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec);
+	return ioasid_mix((uint64_t)(uintptr_t)salt ^ clock_ns(CLOCK_REALTIME)
+							      << 20);
 }
 
 /* The key and 1, or 0: not made. */
@@ -163,10 +310,7 @@ bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook)
 
 uint64_t ioasid_clock(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 _Static_assert(sizeof(struct ioasid_signals) >= sizeof(sigset_t),
@@ -272,7 +416,9 @@ void ioasid_worker_init(struct ioasid_worker *worker,
 	*worker = (struct ioasid_worker){ .func = func };
 	ioasid_mutex_init(&worker->mutex);
 	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#if !defined(__APPLE__) && !defined(IOASID_NO_CONDITION_CLOCK)
+	pthread_condattr_setclock(&attributes, CONDITION_CLOCK);
+#endif
 	pthread_cond_init(&worker->thread.changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 }
@@ -309,7 +455,7 @@ bool ioasid_worker_wake(struct ioasid_worker *worker)
 
 void ioasid_worker_sleep(struct ioasid_worker *worker, uint64_t ns)
 {
-	uint64_t end = ioasid_clock() + ns;
+	uint64_t end = clock_ns(CONDITION_CLOCK) + ns;
 	struct timespec until = { .tv_sec = (time_t)(end / 1000000000u),
 				  .tv_nsec = (long)(end % 1000000000u) };
 

@@ -21,13 +21,15 @@
 #else
 /* Linux is one of them. */
 #define IOASID_PLATFORM_POSIX
-#define IOASID_HAS_CANCEL
 #define IOASID_HAS_FORK
+#define IOASID_HAS_PAGES
 #define IOASID_HAS_SIGNALS
 #define IOASID_HAS_THREADS
+#if !defined(__ANDROID__) && !defined(IOASID_NO_CANCEL)
+#define IOASID_HAS_CANCEL
+#endif
 #ifdef __linux__
 #define IOASID_PLATFORM_LINUX
-#define IOASID_HAS_PAGES
 #define IOASID_HAS_FUTEX
 #define IOASID_HAS_MEMBARRIER
 #endif
@@ -80,9 +82,12 @@ struct ioasid_thread {
 #endif
 
 #ifdef IOASID_HAS_PAGES
-/* Zeroed, touched lazily; NULL: there are none. */
-void *ioasid_pages_reserve(size_t size);
-void ioasid_pages_release(void *pages, size_t size);
+/*
+ * Zeroed, touched lazily, if @huge in huge pages where the system has them;
+ * NULL: there are none. Released with the same two.
+ */
+void *ioasid_pages_reserve(size_t size, bool huge);
+void ioasid_pages_release(void *pages, size_t size, bool huge);
 /*
  * Gives back what lies whole in a part, whose bytes stay or are 0 for good; the
  * number of bytes.
@@ -91,8 +96,11 @@ size_t ioasid_pages_discard(void *part, size_t size);
 #endif
 
 #ifdef IOASID_HAS_FUTEX
-/* Sleeps while @word is @value, or for some time if @ns is not 0. */
-void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns);
+/*
+ * Sleeps while @word is @value, or for some time if @ns is not 0; false: it
+ * cannot, as where a filter forbids the call.
+ */
+bool ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns);
 /* Wakes one. */
 void ioasid_futex_wake(ioasid_atomic_u32 *word);
 #endif
