@@ -236,11 +236,40 @@ void test_memory_done(struct test_memory *memory)
 	pthread_mutex_destroy(&memory->mutex);
 }
 
+/* What the build leaves out by <ioasid/config.h>. */
+#ifdef IOASID_NO_RADIX
+#define NO_RADIX "IOASID_NO_RADIX"
+#else
+#define NO_RADIX NULL
+#endif
+#ifdef IOASID_NO_BITMAP
+#define NO_BITMAP "IOASID_NO_BITMAP"
+#else
+#define NO_BITMAP NULL
+#endif
+#ifdef IOASID_NO_HASH
+#define NO_HASH "IOASID_NO_HASH"
+#else
+#define NO_HASH NULL
+#endif
+#ifdef IOASID_NO_CUSTOM_STORE
+#define NO_CUSTOM_STORE "IOASID_NO_CUSTOM_STORE"
+#else
+#define NO_CUSTOM_STORE NULL
+#endif
+#ifdef IOASID_ONLY_NONE
+#define ONLY_NONE "IOASID_ONLY_NONE"
+#else
+#define ONLY_NONE NULL
+#endif
+
 const struct test_store test_stores[TEST_STORES] = {
-	{ "radix", IOASID_STORE_RADIX, NULL, UINT32_MAX },
-	{ "bitmap", IOASID_STORE_BITMAP, NULL, IOASID_BITMAP_IDS_MAX },
-	{ "hash", IOASID_STORE_HASH, NULL, UINT32_MAX },
-	{ "array", IOASID_STORE_CUSTOM, &array_store_ops, UINT32_MAX },
+	{ "radix", IOASID_STORE_RADIX, NULL, UINT32_MAX, NO_RADIX },
+	{ "bitmap", IOASID_STORE_BITMAP, NULL, IOASID_BITMAP_IDS_MAX,
+	  NO_BITMAP },
+	{ "hash", IOASID_STORE_HASH, NULL, UINT32_MAX, NO_HASH },
+	{ "array", IOASID_STORE_CUSTOM, &array_store_ops, UINT32_MAX,
+	  NO_CUSTOM_STORE },
 };
 
 static void custom_lock(void *context)
@@ -333,6 +362,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
+		.left_out = ONLY_NONE,
 	},
 	[FLAVOUR_FENCE] = {
 		.name = "fence",
@@ -341,6 +371,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
+		.left_out = ONLY_NONE,
 	},
 	[FLAVOUR_QSBR] = {
 		.name = "qsbr",
@@ -349,6 +380,7 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.qsbr_like = true,
 		.forks = true,
 		.signals = true,
+		.left_out = ONLY_NONE,
 	},
 	[FLAVOUR_NONE] = {
 		.name = "none",
@@ -363,12 +395,14 @@ const struct test_flavour test_flavours[TEST_FLAVOURS] = {
 		.threads = TEST_THREADS,
 		.forks = true,
 		.signals = true,
+		.left_out = ONLY_NONE,
 	},
 	[FLAVOUR_TOY] = {
 		.name = "toy",
 		.flavour = IOASID_RCU_CUSTOM,
 		.ops = &toy_ops,
 		.threads = TEST_THREADS,
+		.left_out = ONLY_NONE,
 	},
 	[FLAVOUR_URCU_MEMB] = {
 		.name = "urcu-memb",
@@ -512,6 +546,25 @@ static void test_instance_run(void **state)
 	test_memory_done(&fixture->memory);
 }
 
+static size_t first_store(void)
+{
+	size_t i = 0;
+
+	while (i < TEST_STORES - 1 && test_stores[i].left_out)
+		i++;
+	return i;
+}
+
+/* One that is there always is. */
+static size_t first_flavour(void)
+{
+	size_t i = 0;
+
+	while (test_flavours[i].left_out)
+		i++;
+	return i;
+}
+
 static bool test_applies(const struct test_case *of, size_t flavour)
 {
 	const struct test_flavour *with = &test_flavours[flavour];
@@ -534,17 +587,19 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 
 	CHECK(instances && tests);
 	for (i = 0; i < count; i++) {
-		size_t stores = cases[i].per & PER_STORE ? TEST_STORES : 1;
-		size_t flavours = cases[i].per & PER_FLAVOUR ? TEST_FLAVOURS :
-							       1;
+		bool stores = cases[i].per & PER_STORE;
+		bool flavours = cases[i].per & PER_FLAVOUR;
 		size_t before = used;
 
 		per |= cases[i].per;
-		for (s = 0; s < stores; s++) {
-			for (f = 0; f < flavours; f++) {
+		for (s = 0; s < TEST_STORES; s++) {
+			for (f = 0; f < TEST_FLAVOURS; f++) {
 				struct test_instance *to = &instances[used];
 
-				if (!test_applies(&cases[i], f))
+				if ((!stores && s != first_store()) ||
+				    (!flavours && f != first_flavour()) ||
+				    test_stores[s].left_out ||
+				    !test_applies(&cases[i], f))
 					continue;
 
 				to->of = &cases[i];
@@ -552,11 +607,10 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 				to->fixture.flavour = &test_flavours[f];
 				snprintf(to->name, sizeof(to->name),
 					 "%s%s%s%s%s", cases[i].name,
-					 stores > 1 ? "/" : "",
-					 stores > 1 ? test_stores[s].name : "",
-					 flavours > 1 ? "/" : "",
-					 flavours > 1 ? test_flavours[f].name :
-							"");
+					 stores ? "/" : "",
+					 stores ? test_stores[s].name : "",
+					 flavours ? "/" : "",
+					 flavours ? test_flavours[f].name : "");
 				tests[used] = (struct CMUnitTest){
 					.name = to->name,
 					.test_func = test_instance_run,
@@ -570,6 +624,10 @@ int test_run(const char *name, const struct test_case *cases, size_t count)
 	}
 	if (!TEST_POSIX)
 		printf("left out here: processes, signals, pages\n");
+	for (s = 0; s < TEST_STORES; s++)
+		if (test_stores[s].left_out)
+			printf("%s: left out: %s\n", test_stores[s].name,
+			       test_stores[s].left_out);
 	for (f = 0; per & PER_FLAVOUR && f < TEST_FLAVOURS; f++)
 		if (test_flavours[f].left_out)
 			printf("%s: left out: %s\n", test_flavours[f].name,

@@ -85,6 +85,8 @@ struct test_store {
 	const struct ioasid_store_ops *ops;
 	/* the most IDs it is tried with */
 	uint32_t ids_max;
+	/* why this build has it not, or NULL */
+	const char *left_out;
 };
 
 #define TEST_STORES 4
@@ -184,8 +186,8 @@ struct test_case {
 #define CASE(func, per) { #func, func, per }
 
 /*
- * @per without PER_STORE: radix; without PER_FLAVOUR: epoch. Says which flavours
- * are left out.
+ * @per without PER_STORE: radix; without PER_FLAVOUR: epoch; or the first that is
+ * there. Says which stores and flavours are left out.
  */
 int test_run(const char *name, const struct test_case *cases, size_t count);
 

@@ -288,6 +288,8 @@ static void round_trip(struct fixture *fixture)
 	size = snapshot(fixture->space, bytes);
 	for (i = 0; i < TEST_STORES; i++) {
 		fixture->store = &test_stores[i];
+		if (fixture->store->left_out)
+			continue;
 		space = another(fixture, 10, LAST);
 		assert_int_equal(
 			ioasid_space_restore(space, &codec, bytes, size), 0);

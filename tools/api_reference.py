@@ -123,8 +123,8 @@ def blank(text):
     def spaces(match):
         return re.sub(r"[^\n]", " ", match.group())
 
-    code = re.sub(r"^#else /\* IOASID_DISABLED \*/.*?^#endif /\* IOASID_DISABLED \*/", spaces, text,
-                  flags=re.M | re.S)
+    code = re.sub(r"^#else (/\* IOASID_DISABLED \*/).*?^#endif \1", spaces,
+                  text, flags=re.M | re.S)
     code = re.sub(r"/\*.*?\*/", spaces, code, flags=re.S)
     code = re.sub(r"^#(.*\\\n)*.*$", spaces, code, flags=re.M)
     return re.sub(r'extern "C" \{|IOASID_(BEGIN|END)_DECLS', spaces, code)

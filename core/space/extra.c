@@ -81,7 +81,8 @@ void ioasid_extras_destroy(struct space *space)
 		for (size_t i = 0; i < count; i++) {
 			extra = ioasid_extra(space, walk.ids[i]);
 			if (extra)
-				ioasid_extra_free(space, extra);
+				ioasid_space_memory_free(space, extra,
+							 sizeof(*extra));
 		}
 	ioasid_map_destroy(&space->extras);
 }

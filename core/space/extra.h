@@ -87,7 +87,7 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 /* If it has a name; @extra may be NULL. */
 void ioasid_spid_unname(struct space *space, struct set_record *record,
 			struct extra *extra);
-/* All IDs are about to go. */
+/* All IDs are about to go: frees what they have, and retires nothing. */
 void ioasid_extras_destroy(struct space *space);
 #endif /* IOASID_NO_MAPS */
 

@@ -225,17 +225,25 @@ int ioasid_set_enter(struct space *space, struct ioasid_set *set,
 	return *record ? 0 : ioasid_set_make(space, set, NULL, record);
 }
 
+void ioasid_sets_unbind(struct space *space)
+{
+	for (uint32_t i = 1; i <= space->sets.used; i++) {
+		struct set_record *record = ioasid_set_record_at(space, i);
+
+		if (record)
+			ioasid_store_release(&record->set->space, NULL);
+	}
+}
+
 void ioasid_sets_destroy(struct space *space)
 {
 	struct sets *sets = &space->sets;
 
-	for (uint32_t i = 0; i < sets->used; i++) {
-		struct set_record *record = sets->place[i].record;
+	for (uint32_t i = 1; i <= sets->used; i++) {
+		struct set_record *record = ioasid_set_record_at(space, i);
 
-		if (!record)
-			continue;
-		ioasid_store_release(&record->set->space, NULL);
-		record_free(&record->rcu);
+		if (record)
+			record_free(&record->rcu);
 	}
 	if (sets->room)
 		ioasid_space_memory_free(space, sets->place,

@@ -82,6 +82,11 @@ static inline int ioasid_set_make(struct space *space, struct ioasid_set *set,
 	return -EINVAL;
 }
 
+static inline void ioasid_sets_unbind(struct space *space)
+{
+	(void)space;
+}
+
 static inline void ioasid_sets_destroy(struct space *space)
 {
 	(void)space;
@@ -116,6 +121,8 @@ int ioasid_set_make(struct space *space, struct ioasid_set *set,
 		    struct set_record **record);
 /* Undoes that; readers may hold the record for a grace period. */
 void ioasid_set_unmake(struct space *space, struct set_record *record);
+/* At the end of a space: they are nobody's; their records go. */
+void ioasid_sets_unbind(struct space *space);
 void ioasid_sets_destroy(struct space *space);
 #endif /* IOASID_NO_SETS */
 

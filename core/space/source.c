@@ -431,7 +431,6 @@ void ioasid_sources_destroy(struct space *space)
 					extras_reset(&space->sources);
 				}
 				ioasid_source_leave(space, extra);
-				ioasid_extra_free(space, extra);
 			}
 	}
 	while ((allocator = space->sources.line)) {
@@ -446,7 +445,6 @@ void ioasid_sources_destroy(struct space *space)
 		source->kept = NULL;
 		source_free(space, source);
 	}
-	ioasid_extras_destroy(space);
 }
 
 /* The callback of another thread is over here, and what it asked for not given. */

@@ -143,7 +143,7 @@ static inline void ioasid_sources_done(struct space *space)
 
 static inline void ioasid_sources_destroy(struct space *space)
 {
-	ioasid_extras_destroy(space);
+	(void)space;
 }
 
 static inline void ioasid_sources_fork_child(struct space *space)

@@ -221,15 +221,17 @@ int ioasid_space_destroy(struct ioasid_space *public_space)
 	/* No other call may run: it is free. */
 	ioasid_callbacks_lock(space);
 	ioasid_space_lock(space);
-	retires = space->extras.count > 0;
+	retires = ioasid_source_gave(space);
 	ioasid_sources_destroy(space);
 	ioasid_events_destroy(space);
-	ioasid_sets_destroy(space);
+	ioasid_sets_unbind(space);
 	ioasid_space_unlock(space);
 	ioasid_callbacks_unlock(space);
-	/* Without the barrier what waits for readers stays, and needs this. */
+	/* Without the barrier what callbacks retired stays, and needs this. */
 	if (retires && ioasid_rcu_barrier(public_space->rcu))
 		return 0;
+	ioasid_extras_destroy(space);
+	ioasid_sets_destroy(space);
 	memory = space->user_memory;
 	ioasid_store_ops(&public_space->store)->destroy(&public_space->store);
 	ioasid_rcu_unuse(public_space->rcu);
