@@ -20,6 +20,7 @@ INTERNAL = {
     r"ioasid_(bitmap|radix|hash)_\w+": "a store's part of ioasid_store_find()",
     r"ioasid_rcu_((reader|section|epoch)_\w+|place|reads|\w+_slow)":
         "parts of ioasid_rcu_read_lock() and _unlock()",
+    r"IOASID_(ABI_PROPERTIES|ASSERT)": "uses of macros",
     r"ioasid_(set_index|space_(may_read|find_use|read_moved|call_getter))":
         "parts of a lookup",
 }
@@ -587,7 +588,7 @@ def locking(functions, links):
 def sources(root):
     """Path and text of each public header, in the order of the reference."""
     names = [name for name in os.listdir(os.path.join(root, "include/ioasid"))
-             if name.endswith(".h")]
+             if name.endswith(".h") and name != "namespace.h"]
     names.sort(key=lambda name: (ORDER.index(name[:-2]) if name[:-2] in ORDER
                                  else len(ORDER), name))
     paths = ["include/ioasid/" + name for name in names]

@@ -13,6 +13,15 @@
 #endif
 
 /*
+ * Copies of the library in one program: with IOASID_NAMESPACE defined as a name
+ * the symbols of this one, and in C++ its types, begin with it. The same for the
+ * library and all that include its headers to use it.
+ */
+#ifdef IOASID_NAMESPACE
+#include <ioasid/namespace.h>
+#endif
+
+/*
  * IOASID_BARE: one thread and no operating system, only handlers of interrupts,
  * which may look IDs up. By itself where there is nothing else. Memory is what
  * struct ioasid_memory brings, or with IOASID_BARE_MALLOC also malloc()'s.
@@ -165,6 +174,54 @@
 #else
 #define IOASID_BEGIN_INTERNAL
 #define IOASID_END_INTERNAL
+#endif
+
+/*
+ * The width of the word of a slot: 64, or 32 where the processor, as far as the
+ * compiler is told, has no atomics of 64 bits.
+ */
+#ifndef IOASID_STATE_BITS
+#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+#define IOASID_STATE_BITS 64
+#else
+#define IOASID_STATE_BITS 32
+#endif
+#endif
+
+/* Fan-out in bits; small values let small tests reach deep trees. */
+#ifndef IOASID_RADIX_LEAF_BITS
+#define IOASID_RADIX_LEAF_BITS 6
+#endif
+#ifndef IOASID_RADIX_NODE_BITS
+#define IOASID_RADIX_NODE_BITS 7
+#endif
+
+/*
+ * Bytes of an enum. Where ARM's compilers say they make them small they may be
+ * 1; for -fshort-enums elsewhere define it so, on both sides.
+ */
+#ifndef IOASID_ENUM_SIZE
+#if defined(__ARM_SIZEOF_MINIMAL_ENUM)
+#define IOASID_ENUM_SIZE __ARM_SIZEOF_MINIMAL_ENUM
+#else
+#define IOASID_ENUM_SIZE 4
+#endif
+#endif
+
+/*
+ * A thread's own variables, which inlined lookups reach. The compiler and the
+ * linker choose how: an executable has them at a fixed place, a shared library
+ * asks where they are, which lets it be loaded at any time. One that is there
+ * when the program starts may define this as
+ * __thread __attribute__((tls_model("initial-exec"))): docs/rcu.md says what
+ * each way costs and promises.
+ */
+#ifndef IOASID_TLS
+#ifdef IOASID_BARE
+#define IOASID_TLS
+#else
+#define IOASID_TLS __thread
+#endif
 #endif
 
 /* Around the declarations of each header, after what it includes. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ioasid/abi.h>
 #include <ioasid/atomic.h>
 #include <ioasid/config.h>
 
@@ -100,18 +101,6 @@ IOASID_BEGIN_DECLS
 
 #define ioasid_likely(x) __builtin_expect(!!(x), 1)
 #define ioasid_unlikely(x) __builtin_expect(!!(x), 0)
-
-/*
- * Thread-local state is reached from inlined read paths, so it must not cost
- * a call even from a shared library.
- */
-#if defined(IOASID_BARE)
-#define IOASID_TLS
-#elif defined(__linux__)
-#define IOASID_TLS __thread __attribute__((tls_model("initial-exec")))
-#else
-#define IOASID_TLS __thread
-#endif
 
 /**
  * struct ioasid_memory - where the library gets its memory

@@ -18,14 +18,6 @@ typedef uint32_t ioasid_t;
 /** INVALID_IOASID - no ID */
 #define INVALID_IOASID UINT32_MAX
 
-/* Fan-out in bits; small values let small tests reach deep trees. */
-#ifndef IOASID_RADIX_LEAF_BITS
-#define IOASID_RADIX_LEAF_BITS 6
-#endif
-#ifndef IOASID_RADIX_NODE_BITS
-#define IOASID_RADIX_NODE_BITS 7
-#endif
-
 /** IOASID_BITMAP_IDS_MAX - most IDs of a space with the bitmap store */
 #define IOASID_BITMAP_IDS_MAX (UINT32_C(1) << 26)
 
@@ -245,8 +237,6 @@ ioasid_hash_find(const struct ioasid_store *store, ioasid_t id)
 	return IOASID_NULL;
 }
 #else
-#define IOASID_HASH_CELLS 3
-
 /*
  * Three IDs and their slots in one cache line. Cells fill in order and keep
  * their key until the table is replaced.
