@@ -571,8 +571,12 @@ static size_t hook_discard(void *context, void *memory, size_t size)
 static void *cancelled_in_hooks(void *arg)
 {
 	const struct ioasid_memory memory = {
-		hook_alloc, hook_free,	  hook_reserve,
-		hook_free,  hook_discard, arg,
+		.alloc = hook_alloc,
+		.free = hook_free,
+		.reserve = hook_reserve,
+		.release = hook_free,
+		.discard = hook_discard,
+		.context = arg,
 	};
 	const size_t large = (size_t)1 << 20;
 	void *block = ioasid_memory_alloc(&memory, 10);
