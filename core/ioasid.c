@@ -36,6 +36,17 @@ static void default_fork_child(void)
 	ioasid_lock_fork_child(&default_lock);
 }
 
+static void default_unload(void)
+{
+	struct ioasid_space *space = ioasid_load_relaxed(&ioasid_default);
+
+	/* Whom else it would call may be gone already. */
+	if (space && !default_config.memory.alloc &&
+	    !default_config.lock.lock && !default_config.rcu &&
+	    !default_config.store_ops)
+		ioasid_space_destroy(space);
+}
+
 /*
  * False: a handler of fork() calls while another thread makes the space. Without
  * memory for the hook, create fails as well.
@@ -44,7 +55,8 @@ static bool lock_default(void)
 {
 	static const struct ioasid_fork_hook hook = { default_fork_prepare,
 						      default_fork_parent,
-						      default_fork_child };
+						      default_fork_child,
+						      default_unload };
 
 	ioasid_at_fork(IOASID_FORK_DEFAULT, &hook);
 	if (!ioasid_lock_unless_forking(&default_lock))

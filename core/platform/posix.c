@@ -408,6 +408,48 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 	return true;
 }
 
+#if defined(__PIC__) && !defined(__PIE__)
+/*
+ * Code that can be unloaded: no thread may come back to it at its end. But when
+ * the process exits other threads still need that. Handlers of atexit() run
+ * before any destructor then, and between an object's destructors when that
+ * object alone goes: after those of no priority.
+ */
+static bool exits, unloads;
+
+static void note_exit(void)
+{
+	exits = !unloads;
+}
+
+__attribute__((constructor)) static void note_load(void)
+{
+	exits = atexit(note_exit) != 0;
+}
+
+__attribute__((destructor)) static void note_unload(void)
+{
+	unloads = true;
+}
+
+/* Last of all, as others' destructors may use the library. */
+__attribute__((destructor(101))) static void unload(void)
+{
+	const struct ioasid_fork_hook *hook;
+	uint32_t key = ioasid_load_relaxed(&exit_key);
+
+	if (exits)
+		return;
+	for (int i = IOASID_FORK_LAYERS; i--;) {
+		hook = ioasid_load_acquire(&fork_hooks[i]);
+		if (hook && hook->unload)
+			hook->unload();
+	}
+	if (key)
+		pthread_key_delete((pthread_key_t)(key - 1));
+}
+#endif
+
 void ioasid_worker_init(struct ioasid_worker *worker,
 			void (*func)(struct ioasid_worker *worker))
 {

@@ -205,11 +205,13 @@ bool ioasid_at_thread_exit(const struct ioasid_exit_hook *hook);
  * What each layer does around fork(): @prepare from the top layer down, the
  * others from the bottom up, all of them on one thread at a time but for
  * ioasid_fork_wait(). A fork may lie inside another, and @child run twice.
+ * @unload, if there is one, runs where the process goes on without the library.
  */
 struct ioasid_fork_hook {
 	void (*prepare)(void);
 	void (*parent)(void);
 	void (*child)(void);
+	void (*unload)(void);
 };
 
 enum ioasid_fork_layer {

@@ -93,6 +93,14 @@ static void domains_fork_child(void)
 	ioasid_rcu_registry_child();
 }
 
+/* Those whose domains were not destroyed before. */
+static void reclaimers_unload(void)
+{
+	for (struct domain *domain = domains; domain; domain = domain->next)
+		if (domain->reclaimer)
+			ioasid_rcu_reclaimer_stop(domain);
+}
+
 static size_t least_used_place(void)
 {
 	size_t least = 0;
@@ -119,7 +127,8 @@ static bool list_domain(struct domain *domain)
 {
 	static const struct ioasid_fork_hook hook = { domains_fork_prepare,
 						      domains_fork_parent,
-						      domains_fork_child };
+						      domains_fork_child,
+						      reclaimers_unload };
 	size_t place;
 
 	if (!ioasid_at_fork(IOASID_FORK_RCU, &hook))

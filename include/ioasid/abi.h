@@ -89,16 +89,20 @@ IOASID_BEGIN_DECLS
 			IOASID_ABI_JOIN(IOASID_ABI_HASH, IOASID_ABI_CUSTOM))
 
 /* All of them: a new one is a line here. */
-#define IOASID_ABI_PROPERTIES(use)                                        \
-	use(IOASID_ABI_VERSION) use(                                      \
-		IOASID_ABI_JOIN(state_bits_, IOASID_STATE_BITS))          \
-		use(IOASID_ABI_JOIN(hash_cells_, IOASID_HASH_CELLS)) use( \
-			IOASID_ABI_JOIN(enum_size_, IOASID_ENUM_SIZE))    \
-			use(IOASID_ABI_FANOUT) use(IOASID_ABI_STORES)     \
-				use(IOASID_ABI_RCU) use(IOASID_ABI_DEBUG) \
-					use(IOASID_ABI_BARE)              \
-						use(IOASID_ABI_ATOMIC)    \
-							use(IOASID_ABI_SHARED)
+/* clang-format off */
+#define IOASID_ABI_PROPERTIES(use) \
+	use(IOASID_ABI_VERSION) \
+	use(IOASID_ABI_JOIN(state_bits_, IOASID_STATE_BITS)) \
+	use(IOASID_ABI_JOIN(hash_cells_, IOASID_HASH_CELLS)) \
+	use(IOASID_ABI_JOIN(enum_size_, IOASID_ENUM_SIZE)) \
+	use(IOASID_ABI_FANOUT) \
+	use(IOASID_ABI_STORES) \
+	use(IOASID_ABI_RCU) \
+	use(IOASID_ABI_DEBUG) \
+	use(IOASID_ABI_BARE) \
+	use(IOASID_ABI_ATOMIC) \
+	use(IOASID_ABI_SHARED)
+/* clang-format on */
 
 #ifdef IOASID_NAMESPACE
 #define IOASID_ABI_NAME(kind, property)                                    \
