@@ -44,7 +44,7 @@ static void list_space(struct space *space)
 {
 	static const struct ioasid_fork_hook hook = { spaces_fork_prepare,
 						      spaces_fork_parent,
-						      spaces_fork_child };
+						      spaces_fork_child, NULL };
 
 	ioasid_at_fork(IOASID_FORK_SPACE, &hook);
 	ioasid_lock(&spaces_lock);
