@@ -19,6 +19,13 @@ C_COPTS = _WARNINGS + [
     "-Wundef",
 ]
 
+# Of what other projects depend on: no warning of a compiler or an option of
+# theirs stops their build. In this one .bazelrc makes errors of them.
+EXPORTED_COPTS = [
+    "-std=c11",
+    "-Wno-error",
+]
+
 CXX_COPTS = _WARNINGS + ["-std=c++17"]
 
 # Relacy predates C++17; its headers are not ours to keep warning-free.
