@@ -17,7 +17,7 @@ static unsigned int place_users[IOASID_RCU_READERS];
 /* The same domains by their index. */
 static struct domain *by_index;
 
-static bool ops_complete(const struct ioasid_rcu_ops *ops)
+static bool rcu_ops_complete(const struct ioasid_rcu_ops *ops)
 {
 	return ops && ops->read_lock && ops->read_unlock && ops->start_poll &&
 	       ops->poll &&
@@ -36,7 +36,7 @@ static bool config_valid(const struct ioasid_rcu_config *config)
 		/* One thread. */
 		return !config->reclaimer;
 	case IOASID_RCU_CUSTOM:
-		return ops_complete(config->ops);
+		return rcu_ops_complete(config->ops);
 	default:
 		return false;
 	}
