@@ -92,7 +92,7 @@ static IOASID_TLS struct ioasid_guard *guards;
 /* The calling thread's guard that has the lock, or NULL. */
 static struct ioasid_guard *find_guard(const struct ioasid_lock *lock)
 {
-	struct ioasid_guard *guard = guards;
+	struct ioasid_guard *guard = ioasid_tls(guards);
 
 	while (guard && guard->lock != lock)
 		guard = guard->outer;
@@ -114,8 +114,8 @@ void ioasid_guard_lock(struct ioasid_guard *guard, struct ioasid_lock *lock)
 	guard->again = 0;
 	guard->cancel = cancel;
 	guard->lock = lock;
-	guard->outer = guards;
-	guards = guard;
+	guard->outer = ioasid_tls(guards);
+	ioasid_tls(guards) = guard;
 }
 
 void ioasid_guard_unlock(struct ioasid_guard *guard)
@@ -127,7 +127,7 @@ void ioasid_guard_unlock(struct ioasid_guard *guard)
 		before->again--;
 		return;
 	}
-	guards = guard->outer;
+	ioasid_tls(guards) = guard->outer;
 	ioasid_unlock(guard->lock);
 	ioasid_cancel_restore(cancel);
 }
@@ -137,13 +137,13 @@ void ioasid_guard_adopt(struct ioasid_guard *guard, struct ioasid_lock *lock)
 	guard->cancel = ioasid_cancel_disable();
 	guard->again = 0;
 	guard->lock = lock;
-	guard->outer = guards;
-	guards = guard;
+	guard->outer = ioasid_tls(guards);
+	ioasid_tls(guards) = guard;
 }
 
 void ioasid_guard_drop(struct ioasid_guard *guard)
 {
-	guards = guard->outer;
+	ioasid_tls(guards) = guard->outer;
 	ioasid_cancel_restore(guard->cancel);
 }
 
@@ -159,7 +159,7 @@ static bool has_by_guard(const struct ioasid_lock *lock)
  */
 static bool is_lent(const struct ioasid_lock *lock)
 {
-	return guards && lock->forks;
+	return ioasid_tls(guards) && lock->forks;
 }
 
 void ioasid_lock_fork_prepare(struct ioasid_lock *lock)

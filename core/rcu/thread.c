@@ -31,7 +31,7 @@ struct table {
 
 IOASID_TLS struct ioasid_rcu_reader ioasid_rcu_readers[IOASID_RCU_READERS];
 
-static IOASID_TLS struct {
+struct own {
 	/* those that are not in their place; the memory is the system's */
 	struct table *table;
 	/* under the registry's lock: all of them */
@@ -45,7 +45,14 @@ static IOASID_TLS struct {
 	/* numbers of domains, and whether it is a callback */
 	unsigned int depth;
 	uint64_t inside[DEPTH];
-} thread;
+};
+
+static IOASID_TLS struct own own;
+
+static struct own *self(void)
+{
+	return &ioasid_tls(own);
+}
 
 static struct ioasid_lock registry = IOASID_LOCK_INIT;
 
@@ -84,7 +91,7 @@ static struct domain *domain_of(const struct ioasid_rcu_reader *reader)
 static struct ioasid_rcu_reader *find_reader(const struct ioasid_rcu *rcu)
 {
 	struct ioasid_rcu_reader *reader = ioasid_rcu_place(rcu);
-	const struct table *table = thread.table;
+	const struct table *table = self()->table;
 
 	if (ioasid_rcu_reads(reader, rcu))
 		return reader;
@@ -98,26 +105,26 @@ static void counted_enter(void)
 {
 	uint32_t side;
 
-	if (thread.counted) {
-		thread.counted += 2;
+	if (self()->counted) {
+		self()->counted += 2;
 		return;
 	}
 	side = ioasid_load_relaxed(&counted.side);
 	ioasid_fetch_add_acq_rel(&counted.on[side], 1u);
 	/* Pairs with the fence of ioasid_grace_begin(). */
 	ioasid_fence_seq_cst();
-	thread.counted = 2 | side;
+	self()->counted = 2 | side;
 }
 
 static void counted_leave(void)
 {
-	uint32_t side = thread.counted & 1;
+	uint32_t side = self()->counted & 1;
 
-	if (thread.counted > 3) {
-		thread.counted -= 2;
+	if (self()->counted > 3) {
+		self()->counted -= 2;
 		return;
 	}
-	thread.counted = 0;
+	self()->counted = 0;
 	ioasid_compiler_barrier();
 	ioasid_fetch_sub_release(&counted.on[side], 1u);
 }
@@ -168,7 +175,7 @@ static void unlist(struct domain *domain, struct ioasid_rcu_reader *reader)
 static void hide(const struct domain *domain, struct ioasid_rcu_reader *reader)
 {
 	if (reader->allocated)
-		thread.table->entry[domain->rcu.index].domain = 0;
+		self()->table->entry[domain->rcu.index].domain = 0;
 	else
 		ioasid_store_relaxed(&reader->rcu, NULL);
 	ioasid_compiler_barrier();
@@ -187,9 +194,9 @@ static struct ioasid_memory system_memory(void)
 static void set_table(struct table *table)
 {
 	const struct ioasid_memory system = system_memory();
-	struct table *before = thread.table;
+	struct table *before = self()->table;
 
-	thread.table = table;
+	self()->table = table;
 	ioasid_compiler_barrier();
 	if (before)
 		ioasid_memory_zeroed_free(&system, before,
@@ -200,7 +207,7 @@ static void set_table(struct table *table)
 static bool make_room(uint32_t index)
 {
 	const struct ioasid_memory system = system_memory();
-	struct table *before = thread.table, *table;
+	struct table *before = self()->table, *table;
 	uint32_t size = TABLE_MIN;
 
 	if (before && index < before->size)
@@ -223,11 +230,11 @@ static void thread_exit(void)
 	struct domain *domain;
 	int cancel = ioasid_cancel_disable();
 
-	thread.left = true;
-	thread.depth = 0;
+	self()->left = true;
+	self()->depth = 0;
 	ioasid_compiler_barrier();
 	ioasid_lock(&registry);
-	while ((reader = thread.readers)) {
+	while ((reader = self()->readers)) {
 		domain = domain_of(reader);
 		hide(domain, reader);
 		unlist(domain, reader);
@@ -235,17 +242,17 @@ static void thread_exit(void)
 			continue;
 		/* The domain may go, but not before its memory is back. */
 		ioasid_fetch_add_acq_rel(&domain->freeing, 1u);
-		thread.freeing = domain;
+		self()->freeing = domain;
 		ioasid_unlock(&registry);
 		ioasid_memory_zeroed_free(&domain->memory, reader,
 					  sizeof(*reader));
-		thread.freeing = NULL;
+		self()->freeing = NULL;
 		ioasid_fetch_sub_release(&domain->freeing, 1u);
 		ioasid_lock(&registry);
 	}
 	ioasid_unlock(&registry);
-	if (thread.counted) {
-		thread.counted = 2 | (thread.counted & 1);
+	if (self()->counted) {
+		self()->counted = 2 | (self()->counted & 1);
 		counted_leave();
 	}
 	set_table(NULL);
@@ -277,9 +284,9 @@ static void list_reader(struct domain *domain, struct ioasid_rcu_reader *reader)
 {
 	ioasid_store_relaxed(&reader->epoch, 0);
 	reader->nesting = 0;
-	reader->thread = &thread;
+	reader->thread = self();
 	ioasid_lock(&registry);
-	ioasid_list_insert(&thread.readers, reader, next_in_thread,
+	ioasid_list_insert(&self()->readers, reader, next_in_thread,
 			   prev_in_thread);
 	ioasid_lock(&domain->lock);
 	ioasid_list_insert(&domain->readers, reader, next_in_domain,
@@ -291,9 +298,9 @@ static void list_reader(struct domain *domain, struct ioasid_rcu_reader *reader)
 	ioasid_compiler_barrier();
 	ioasid_store_relaxed(&reader->rcu, &domain->rcu);
 	if (reader->allocated) {
-		thread.table->entry[domain->rcu.index].reader = reader;
+		self()->table->entry[domain->rcu.index].reader = reader;
 		ioasid_compiler_barrier();
-		thread.table->entry[domain->rcu.index].domain = domain->rcu.id;
+		self()->table->entry[domain->rcu.index].domain = domain->rcu.id;
 	}
 }
 
@@ -309,22 +316,22 @@ static struct ioasid_rcu_reader *add_reader(struct domain *domain)
 	int cancel;
 
 	/* A section that was counted must find itself so at its end. */
-	if (thread.counted || thread.busy || thread.left)
+	if (self()->counted || self()->busy || self()->left)
 		return NULL;
 	cancel = ioasid_cancel_disable();
-	thread.busy = true;
+	self()->busy = true;
 	ioasid_compiler_barrier();
 	/* A handler may just have made it. */
 	reader = find_reader(&domain->rcu);
-	if (!thread.hooked)
-		thread.hooked = ioasid_at_thread_exit(&exit_hook);
-	if (!reader && thread.hooked) {
+	if (!self()->hooked)
+		self()->hooked = ioasid_at_thread_exit(&exit_hook);
+	if (!reader && self()->hooked) {
 		reader = take_reader(domain);
 		if (reader)
 			list_reader(domain, reader);
 	}
 	ioasid_compiler_barrier();
-	thread.busy = false;
+	self()->busy = false;
 	ioasid_cancel_restore(cancel);
 	return reader;
 }
@@ -338,7 +345,7 @@ static bool forget_reader(const struct ioasid_rcu *rcu)
 	if (!reader)
 		return false;
 	cancel = ioasid_cancel_disable();
-	thread.busy = true;
+	self()->busy = true;
 	hide(domain, reader);
 	ioasid_lock(&registry);
 	unlist(domain, reader);
@@ -347,7 +354,7 @@ static bool forget_reader(const struct ioasid_rcu *rcu)
 		ioasid_memory_zeroed_free(&domain->memory, reader,
 					  sizeof(*reader));
 	ioasid_compiler_barrier();
-	thread.busy = false;
+	self()->busy = false;
 	ioasid_cancel_restore(cancel);
 	return true;
 }
@@ -381,15 +388,15 @@ void ioasid_rcu_read_unlock_slow(struct ioasid_rcu *rcu)
 	if (reader)
 		ioasid_rcu_reader_unlock(reader);
 	/* Not what the end of the thread has ended. */
-	else if (thread.counted)
+	else if (self()->counted)
 		counted_leave();
 }
 
 /* Twice the number of a domain, and one more in a callback. */
 static bool inside(uint64_t what)
 {
-	for (unsigned int i = 0; i < thread.depth; i++)
-		if (i == DEPTH || thread.inside[i] == what)
+	for (unsigned int i = 0; i < self()->depth; i++)
+		if (i == DEPTH || self()->inside[i] == what)
 			return true;
 	return false;
 }
@@ -397,27 +404,27 @@ static bool inside(uint64_t what)
 /* A handler does so between any two steps, and undoes it. */
 static void enter(struct ioasid_rcu_frame *frame, uint64_t what)
 {
-	unsigned int depth = thread.depth;
+	unsigned int depth = self()->depth;
 
 	frame->depth = depth;
 	if (inside(what))
 		return;
 	if (depth < DEPTH) {
-		frame->covered = thread.inside[depth];
-		thread.inside[depth] = what;
+		frame->covered = self()->inside[depth];
+		self()->inside[depth] = what;
 	}
 	ioasid_compiler_barrier();
-	thread.depth = depth + 1;
+	self()->depth = depth + 1;
 }
 
 static void leave(const struct ioasid_rcu_frame *frame)
 {
-	if (frame->depth == thread.depth)
+	if (frame->depth == self()->depth)
 		return;
-	thread.depth = frame->depth;
+	self()->depth = frame->depth;
 	ioasid_compiler_barrier();
 	if (frame->depth < DEPTH)
-		thread.inside[frame->depth] = frame->covered;
+		self()->inside[frame->depth] = frame->covered;
 }
 
 void ioasid_rcu_frame_enter(struct ioasid_rcu_frame *frame,
@@ -450,8 +457,8 @@ bool ioasid_rcu_in_callback(const struct ioasid_rcu *rcu)
 /* @callbacks: in a deferred callback; otherwise in another call. */
 static bool inside_any(bool callbacks)
 {
-	for (unsigned int i = 0; i < thread.depth; i++)
-		if (i == DEPTH || (thread.inside[i] & 1) == callbacks)
+	for (unsigned int i = 0; i < self()->depth; i++)
+		if (i == DEPTH || (self()->inside[i] & 1) == callbacks)
 			return true;
 	return false;
 }
@@ -487,7 +494,7 @@ bool ioasid_rcu_read_held(struct ioasid_rcu *rcu)
 	switch (ioasid_rcu_flavour(rcu)) {
 	case IOASID_RCU_EPOCH:
 		/* A section that is counted holds up every domain. */
-		if (thread.counted)
+		if (self()->counted)
 			return true;
 		reader = find_reader(rcu);
 		return reader && ioasid_load_relaxed(&reader->epoch);
@@ -517,13 +524,13 @@ bool ioasid_rcu_in_section(struct ioasid_rcu *rcu)
 
 	if (!IOASID_RCU_RECORDS)
 		return found;
-	found = found || thread.counted;
+	found = found || self()->counted;
 	for (size_t i = 0; i < IOASID_RCU_READERS && !found; i++)
-		found = in_epoch_section(&ioasid_rcu_readers[i]);
-	if (found || !thread.table)
+		found = in_epoch_section(&ioasid_tls(ioasid_rcu_readers)[i]);
+	if (found || !self()->table)
 		return found;
 	ioasid_lock(&registry);
-	for (reader = thread.readers; reader && !found;
+	for (reader = self()->readers; reader && !found;
 	     reader = reader->next_in_thread)
 		found = in_epoch_section(reader);
 	ioasid_unlock(&registry);
@@ -688,8 +695,8 @@ void ioasid_rcu_counted_child(void)
 {
 	ioasid_store_relaxed(&counted.on[0], 0);
 	ioasid_store_relaxed(&counted.on[1], 0);
-	if (thread.counted)
-		ioasid_store_relaxed(&counted.on[thread.counted & 1], 1);
+	if (self()->counted)
+		ioasid_store_relaxed(&counted.on[self()->counted & 1], 1);
 	ioasid_lock_fork_child(&counted.lock);
 }
 
@@ -699,10 +706,10 @@ void ioasid_rcu_drop_others(struct domain *domain)
 
 	domain->readers = NULL;
 	domain->threads = 0;
-	ioasid_store_relaxed(&domain->freeing, thread.freeing == domain);
+	ioasid_store_relaxed(&domain->freeing, self()->freeing == domain);
 	for (; reader; reader = next) {
 		next = reader->next_in_domain;
-		if (reader->thread == &thread) {
+		if (reader->thread == self()) {
 			ioasid_list_insert(&domain->readers, reader,
 					   next_in_domain, prev_in_domain);
 			domain->threads++;

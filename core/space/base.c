@@ -164,5 +164,5 @@ const void *ioasid_space_thread(void)
 {
 	static IOASID_TLS char self;
 
-	return &self;
+	return &ioasid_tls(self);
 }

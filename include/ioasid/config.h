@@ -137,6 +137,9 @@
  */
 #if defined(__GNUC_GNU_INLINE__) && !defined(__cplusplus)
 #define IOASID_C99_INLINE extern __inline
+#elif defined(__cplusplus) && defined(_WIN32)
+/* The linker takes C++'s inline and the library's symbol for two of one name. */
+#define IOASID_C99_INLINE static inline
 #else
 #define IOASID_C99_INLINE inline
 #endif
@@ -209,6 +212,19 @@
 #endif
 
 /*
+ * Windows keeps a copy of a module's section .tls for each thread as long as the
+ * thread lives. clang's __thread is there; gcc's is not: it costs a call, and a
+ * pthread library throws it away before Windows says that the thread ends. So
+ * with gcc the library puts its variables there itself; either compiler's code
+ * finds those of the other.
+ */
+#if !defined(IOASID_TLS) && defined(_WIN32) && defined(__x86_64__) && \
+	!defined(__clang__)
+#define IOASID_TLS __attribute__((section(".tls$")))
+#define IOASID_TLS_SECTION
+#endif
+
+/*
  * A thread's own variables, which inlined lookups reach. The compiler and the
  * linker choose how: an executable has them at a fixed place, a shared library
  * asks where they are, which lets it be loaded at any time. One that is there
@@ -222,6 +238,11 @@
 #else
 #define IOASID_TLS __thread
 #endif
+#endif
+
+/* Across modules neither finds anything. */
+#if defined(_WIN32) && defined(IOASID_SHARED)
+#error "ioasid on Windows is linked statically, into each module that uses it"
 #endif
 
 /* Around the declarations of each header, after what it includes. */

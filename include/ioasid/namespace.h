@@ -36,6 +36,7 @@
 #define ioasid_claim_use IOASID_NAMESPACED(ioasid_claim_use)
 #define ioasid_clock IOASID_NAMESPACED(ioasid_clock)
 #define ioasid_codec IOASID_NAMESPACED(ioasid_codec)
+#define ioasid_copies IOASID_NAMESPACED(ioasid_copies)
 #define ioasid_current_slot IOASID_NAMESPACED(ioasid_current_slot)
 #define ioasid_default IOASID_NAMESPACED(ioasid_default)
 #define ioasid_default_configure IOASID_NAMESPACED(ioasid_default_configure)

@@ -102,6 +102,37 @@ IOASID_BEGIN_DECLS
 #define ioasid_likely(x) __builtin_expect(!!(x), 1)
 #define ioasid_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* How a variable that is IOASID_TLS is reached. */
+#ifdef IOASID_TLS_SECTION
+/* The C library's: the number of this module, and where its section begins. */
+extern unsigned long _tls_index;
+extern char _tls_start[];
+
+/* @copies anew after each call of others: the fibre may have moved. */
+#define ioasid_tls(variable)                                                  \
+	(*__extension__({                                                     \
+		char **ioasid_copies;                                         \
+		__asm__("movq %%gs:0x58, %0"                                  \
+			: "=r"(ioasid_copies)                                 \
+			: "m"(_tls_index));                                   \
+		IOASID_CAST(__typeof__(&(variable)),                          \
+			    IOASID_CAST(void *,                               \
+					ioasid_copies[_tls_index] +           \
+						(IOASID_RECAST(const char *,  \
+							       &(variable)) - \
+						 _tls_start)));               \
+	}))
+#else
+#define ioasid_tls(variable) (variable)
+#endif
+
+/* How far the system aligns such variables, whatever their type asks for. */
+#ifdef _WIN32
+#define IOASID_TLS_ALIGN 16
+#else
+#define IOASID_TLS_ALIGN IOASID_CACHE_LINE
+#endif
+
 /**
  * struct ioasid_memory - where the library gets its memory
  * @alloc:   @size bytes, aligned for any type, contents undefined; NULL when

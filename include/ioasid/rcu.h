@@ -155,7 +155,7 @@ struct ioasid_rcu_config {
  */
 struct ioasid_rcu_reader {
 	/* epoch: of the read section, 0 outside; qsbr: last seen, 0 offline */
-	ioasid_atomic_u64 epoch __attribute__((aligned(IOASID_CACHE_LINE)));
+	ioasid_atomic_u64 epoch __attribute__((aligned(IOASID_TLS_ALIGN)));
 	/* epoch: read sections inside of it */
 	uint32_t nesting;
 	/* the library's memory; if not, of the thread's own variables */
@@ -259,8 +259,10 @@ ioasid_rcu_place(const struct ioasid_rcu *rcu)
 {
 	return IOASID_CAST(
 		struct ioasid_rcu_reader *,
-		IOASID_CAST(void *, IOASID_RECAST(char *, ioasid_rcu_readers) +
-					    rcu->place));
+		IOASID_CAST(void *,
+			    IOASID_RECAST(char *,
+					  ioasid_tls(ioasid_rcu_readers)) +
+				    rcu->place));
 }
 
 IOASID_INLINE bool ioasid_rcu_reads(const struct ioasid_rcu_reader *reader,
