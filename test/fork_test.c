@@ -100,8 +100,8 @@ static void locks_child(void)
 static void register_locks(void)
 {
 	static const struct ioasid_fork_hook hook = { locks_prepare,
-						      locks_parent,
-						      locks_child };
+						      locks_parent, locks_child,
+						      NULL };
 
 	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
 }

@@ -554,7 +554,7 @@ static void handlers_registered_twice(void)
 {
 	static const struct ioasid_fork_hook hook = { forked_prepare,
 						      forked_parent,
-						      forked_child };
+						      forked_child, NULL };
 	pid_t child;
 	int status;
 

@@ -69,15 +69,18 @@ void ioasid_mutex_unlock(struct ioasid_mutex *mutex)
 	ReleaseSRWLockExclusive(lock_of(mutex));
 }
 
-void *ioasid_pages_reserve(size_t size)
+/* Huge pages want a privilege, and are there at once or not at all. */
+void *ioasid_pages_reserve(size_t size, bool huge)
 {
+	(void)huge;
 	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT,
 			    PAGE_READWRITE);
 }
 
-void ioasid_pages_release(void *pages, size_t size)
+void ioasid_pages_release(void *pages, size_t size, bool huge)
 {
 	(void)size;
+	(void)huge;
 	VirtualFree(pages, 0, MEM_RELEASE);
 }
 
