@@ -390,25 +390,6 @@ void ioasid_fork_wait(unsigned int round)
 	pthread_mutex_lock(&fork_mutex);
 }
 
-bool ioasid_at_fork(enum ioasid_fork_layer layer,
-		    const struct ioasid_fork_hook *hook)
-{
-	/*
-	 * Without a lock, which a child of fork could find taken. Threads that
-	 * come at once register twice: the one fork is then inside the other.
-	 */
-	if (!ioasid_load_acquire(&fork_registered)) {
-		if (pthread_atfork(fork_prepare, fork_parent, fork_child))
-			return false;
-		ioasid_store_release(&fork_registered, 1);
-	}
-	if (!ioasid_load_relaxed(&fork_hooks[layer]))
-		ioasid_store_release(&fork_hooks[layer],
-				     (void *)(uintptr_t)hook);
-	return true;
-}
-
-#if defined(__PIC__) && !defined(__PIE__)
 /*
  * Code that can be unloaded: no thread may come back to it at its end. But when
  * the process exits other threads still need that. Handlers of atexit() run
@@ -422,11 +403,7 @@ static void note_exit(void)
 	exits = !unloads;
 }
 
-__attribute__((constructor)) static void note_load(void)
-{
-	exits = atexit(note_exit) != 0;
-}
-
+#if defined(__PIC__) && !defined(__PIE__)
 __attribute__((destructor)) static void note_unload(void)
 {
 	unloads = true;
@@ -438,7 +415,7 @@ __attribute__((destructor(101))) static void unload(void)
 	const struct ioasid_fork_hook *hook;
 	uint32_t key = ioasid_load_relaxed(&exit_key);
 
-	if (exits)
+	if (exits || !ioasid_load_relaxed(&fork_registered))
 		return;
 	for (int i = IOASID_FORK_LAYERS; i--;) {
 		hook = ioasid_load_acquire(&fork_hooks[i]);
@@ -449,6 +426,25 @@ __attribute__((destructor(101))) static void unload(void)
 		pthread_key_delete((pthread_key_t)(key - 1));
 }
 #endif
+
+bool ioasid_at_fork(enum ioasid_fork_layer layer,
+		    const struct ioasid_fork_hook *hook)
+{
+	/*
+	 * Without a lock, which a child of fork could find taken. Threads that
+	 * come at once register twice: the one fork is then inside the other.
+	 */
+	if (!ioasid_load_acquire(&fork_registered)) {
+		if (pthread_atfork(fork_prepare, fork_parent, fork_child) ||
+		    atexit(note_exit))
+			return false;
+		ioasid_store_release(&fork_registered, 1);
+	}
+	if (!ioasid_load_relaxed(&fork_hooks[layer]))
+		ioasid_store_release(&fork_hooks[layer],
+				     (void *)(uintptr_t)hook);
+	return true;
+}
 
 void ioasid_worker_init(struct ioasid_worker *worker,
 			void (*func)(struct ioasid_worker *worker))

@@ -216,7 +216,7 @@ def exiting(b):
     if said:
         yield "exit: " + said
     copy = changed(b.root, b.path("tree_exit"), "core/platform/posix.c",
-                   "\tif (exits)\n\t\treturn;\n", "")
+                   "exits = !unloads;", ";")
     target = b.path("exit.a")
     shutil.copytree(own + ".objects", target + ".objects")
     if not exited(b, library(copy, target, ["-fPIC", "-DIOASID_SHARED"],
@@ -249,7 +249,7 @@ def declared_by(root):
     found = set(re.findall(r"\b(ioasid_\w+)\s*\((?!\()", text))
     found |= set(re.findall(r"\bextern\b[^;()]*\b(ioasid_\w+)[^;()]*;",
                             text.replace("aligned(", "")))
-    return {name for name in found if not name.endswith("_fn_t")}
+    return {name for name in found if not name.endswith("_t")}
 
 
 def exporting(b):
