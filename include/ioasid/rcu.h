@@ -27,7 +27,8 @@
  * which its first use does; with qsbr if it is registered and online; with none
  * always; with an own flavour if that allows it. No lookup of a registered
  * thread takes a lock or asks for memory, with however many domains. The simple
- * way is one domain for all spaces.
+ * way is one domain for all spaces. In a copy of the library that dlopen() loaded
+ * there is more to it: docs/rcu.md.
  *
  * A thread may end anywhere outside of deferred callbacks, also cancelled in a
  * getter. It is unregistered after the destructors of its thread-specific data,
