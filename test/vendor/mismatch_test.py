@@ -196,7 +196,7 @@ def planted(root, folder, archive):
     """Faults of the headers that must not pass."""
     for number, (before, after, links) in enumerate((
             ("((used, retain))", "((used))", [LINKS[1]]),
-            ("((used, retain))", "((unused))", [["-O2"], ["-flto"]]),
+            ("((used, retain))", "((unused))", [LINKS[4]]),
             ("use(IOASID_ABI_DEBUG)", "", [[]]),
             ("state_bits_, IOASID_STATE_BITS", "state_bits_, 64", [[]]))):
         part = "%s/planted%d" % (folder, number)
