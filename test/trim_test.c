@@ -243,8 +243,12 @@ static void given_back_in_part(struct fixture *fixture)
 
 	fixture_space_config(fixture, &config, 0, IDS - 1);
 	config.memory = (struct ioasid_memory){
-		stingy_alloc,	stingy_free,	stingy_reserve,
-		stingy_release, stingy_discard, &stingy,
+		.alloc = stingy_alloc,
+		.free = stingy_free,
+		.reserve = stingy_reserve,
+		.release = stingy_release,
+		.discard = stingy_discard,
+		.context = &stingy,
 	};
 	assert_int_equal(ioasid_space_create(&config, &space), 0);
 	fill(space, IDS);

@@ -26,6 +26,8 @@ public:
 		config.max = max;
 		config.store = STORE;
 		config.flavour = FLAVOUR;
+		/* As all memory of the others. */
+		config.memory.huge_pages = true;
 		if (ioasid_space_create(&config, &space_))
 			die("ioasid_space_create failed");
 	}
