@@ -3,9 +3,8 @@
 
 #include "memory.h"
 
-#include <string.h>
-
 #include "system.h"
+#include "util.h"
 
 #if !defined(IOASID_BARE) || defined(IOASID_BARE_MALLOC)
 #include <stdlib.h>

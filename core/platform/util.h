@@ -4,6 +4,17 @@
 
 #include <ioasid/platform.h>
 
+/* All that is asked of a C library that a machine without a system may lack. */
+#if !defined(__has_include)
+#include <string.h>
+#elif __has_include(<string.h>)
+#include <string.h>
+#else
+void *memcpy(void *to, const void *from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+#endif
+
 /*
  * The headers are for C++ too, this is C: void * converts without a cast, which
  * would hide it when the other type is no pointer any more. So who compiles all

@@ -4,8 +4,7 @@
 #include "base.h"
 
 #include "../platform/memory.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 void ioasid_space_lock_guarded(struct space *space)
 {

@@ -5,8 +5,7 @@
 
 #ifndef IOASID_NO_MAPS
 #include "walk.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 int ioasid_extra_make(struct space *space, ioasid_t id, struct extra **made)
 {

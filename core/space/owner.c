@@ -2,9 +2,9 @@
 #include "../features.h"
 
 #include "owner.h"
+#include "../platform/util.h"
 
 #ifndef IOASID_NO_SETS
-#include <string.h>
 
 #define FIRST_ROOM 8
 

@@ -6,8 +6,7 @@
 #ifndef IOASID_NO_SETS
 #include "life.h"
 #include "owner.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 int ioasid_set_create(struct ioasid_space *public_space,
 		      const struct ioasid_set_config *config,

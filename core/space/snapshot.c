@@ -10,8 +10,7 @@
 #include "owner.h"
 #include "source.h"
 #include "walk.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 /* The bytes are described in docs/snapshot.md. */
 
@@ -56,9 +55,8 @@ enum id_offset {
 #define FLAG_ALLOCATOR 2u
 #define FLAGS 3u
 
-static const unsigned char magic[8] = {
-	'I', 'O', 'A', 'S', 'I', 'D', '\r', '\n'
-};
+/* "IOASID\r\n" in the order of bytes. */
+#define MAGIC UINT64_C(0x0a0d444953414f49)
 
 static void put32(unsigned char *to, uint32_t number)
 {
@@ -281,7 +279,7 @@ static size_t write_space(struct space *space, const struct ioasid_codec *codec,
 	for (uint32_t i = 0; i < number; i++, ids += ID_SIZE)
 		latest = ioasid_generation_further(get32(ids + ID_GENERATION),
 						   latest);
-	memcpy(bytes + AT_MAGIC, magic, sizeof(magic));
+	put64(bytes + AT_MAGIC, MAGIC);
 	put32(bytes + AT_VERSION, VERSION);
 	put64(bytes + AT_SIZE, size);
 	put32(bytes + AT_RESERVED, space->stats.reserved);
@@ -319,7 +317,7 @@ int ioasid_space_snapshot(struct ioasid_space *public_space,
 /* What every version has. */
 static bool check_header(const unsigned char *bytes, size_t size)
 {
-	return size >= HEADER_SIZE && !memcmp(bytes, magic, sizeof(magic)) &&
+	return size >= HEADER_SIZE && get64(bytes + AT_MAGIC) == MAGIC &&
 	       get64(bytes + AT_SIZE) == size &&
 	       get32(bytes + AT_CRC) == checksum(bytes, size) &&
 	       get32(bytes + AT_VERSION);

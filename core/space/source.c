@@ -7,8 +7,7 @@
 #include "claim.h"
 #include "owner.h"
 #include "walk.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 bool ioasid_callbacks_lock(struct space *space)
 {

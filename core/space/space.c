@@ -8,8 +8,7 @@
 #include "event.h"
 #include "owner.h"
 #include "source.h"
-
-#include <string.h>
+#include "../platform/util.h"
 
 /* All spaces, for fork; this lock comes before that of any of them. */
 static struct ioasid_lock spaces_lock = IOASID_LOCK_INIT;

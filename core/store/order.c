@@ -7,8 +7,6 @@
 #include "../platform/memory.h"
 #include "../platform/util.h"
 
-#include <string.h>
-
 /*
  * A burst trie (Heinz, Zobel and Williams, 2002): few IDs are a sorted list;
  * a list that overflows bursts into a node over 16 lists, each of one part of
