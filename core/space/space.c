@@ -67,9 +67,10 @@ static bool ops_complete(const struct ioasid_store_ops *ops)
 static const struct ioasid_store_ops *
 find_store_ops(const struct ioasid_space_config *config)
 {
-	if (config->store != IOASID_STORE_CUSTOM)
-		return ioasid_store_ops_of(config->store, NULL);
-	return ops_complete(config->store_ops) ? config->store_ops : NULL;
+	if (config->store == IOASID_STORE_CUSTOM &&
+	    !ops_complete(config->store_ops))
+		return NULL;
+	return ioasid_store_ops_of(config->store, config->store_ops);
 }
 
 static int set_up_store(struct space *space,

@@ -8,6 +8,13 @@
 
 IOASID_BEGIN_INTERNAL
 
+/* NULL: left out. */
+#ifdef IOASID_NO_CUSTOM_STORE
+#define IOASID_CUSTOM_OPS(own) ((void)(own), NULL)
+#else
+#define IOASID_CUSTOM_OPS(own) (own)
+#endif
+
 /* The table of a kind of store; @own: the user's; NULL: there is none. */
 static inline const struct ioasid_store_ops *
 ioasid_store_ops_of(enum ioasid_store_kind kind,
@@ -21,7 +28,7 @@ ioasid_store_ops_of(enum ioasid_store_kind kind,
 	case IOASID_STORE_HASH:
 		return IOASID_HASH_OPS;
 	case IOASID_STORE_CUSTOM:
-		return own;
+		return IOASID_CUSTOM_OPS(own);
 	}
 	return NULL;
 }
