@@ -58,7 +58,7 @@ static void unlist_space(struct space *space)
 	ioasid_unlock(&spaces_lock);
 }
 
-static bool ops_complete(const struct ioasid_store_ops *ops)
+static bool store_complete(const struct ioasid_store_ops *ops)
 {
 	return ops && ops->create && ops->destroy && ops->find && ops->claim &&
 	       ops->release && ops->occupied && ops->validate;
@@ -68,7 +68,7 @@ static const struct ioasid_store_ops *
 find_store_ops(const struct ioasid_space_config *config)
 {
 	if (config->store == IOASID_STORE_CUSTOM &&
-	    !ops_complete(config->store_ops))
+	    !store_complete(config->store_ops))
 		return NULL;
 	return ioasid_store_ops_of(config->store, config->store_ops);
 }

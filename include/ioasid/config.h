@@ -55,8 +55,9 @@
  *
  * SPIDs, and which allocator gave an ID, are kept in a hash store, or else a
  * radix store: without both they go too. What a configuration of NULL and the
- * default space stand for is the first that is there of radix, hash and bitmap,
- * and of epoch and none.
+ * default space stand for is the first that is there of radix and hash, and of
+ * epoch and none; without both stores there is a default space only after
+ * ioasid_default_configure().
  */
 #ifdef IOASID_NO_SETS
 #undef IOASID_NO_SPIDS
