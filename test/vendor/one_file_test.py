@@ -124,6 +124,47 @@ class OneFile(unittest.TestCase):
         first, second = made_twice(self.path("tree"), self.tmp)
         self.assertNotEqual(first, second)
 
+    def test_release(self):
+        first, second = self.path("a"), self.path("b")
+        name = run("tools/release", first).strip()
+        run(os.path.abspath("tools/release"), second, cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+        with open(name, "rb") as one, \
+                open(os.path.join(second, os.path.basename(name)), "rb") as two:
+            self.assertEqual(one.read(), two.read())
+        run("tar", "xzf", name, "-C", first)
+        folder = name[:-len(".tar.gz")]
+        self.assertEqual(sorted(os.listdir(folder)), [
+            "CHANGELOG.md", "LICENSE", "README.md", "ioasid.c", "ioasid.h"])
+        program = re.findall("^    (.*|)$", read(folder + "/README.md"), re.M)
+        write(folder + "/program.c", "\n".join(program[2:]))
+        run("cc", "-std=c11", folder + "/program.c", folder + "/ioasid.c",
+            "-o", folder + "/program", "-lpthread")
+        run(folder + "/program")
+
+    def test_versions(self):
+        """One place has it; where a build has to name it too, it is the same."""
+        version = re.search(r'^#define IOASID_VERSION "(.*)"$',
+                            read("include/ioasid/config.h"), re.M)[1]
+        for name, text in (
+                ("meson.build", "version: '%s',"),
+                ("MODULE.bazel", 'version = "%s",\n)\n\nbazel_dep')):
+            self.assertIn(text % version, read(name), name)
+
+    def test_lists(self):
+        """Meson globs no sources; CMake's options are macros of config.h."""
+        sources = set(re.findall(r"'(core/.*\.c)'", read("meson.build")))
+        self.assertEqual(sources, {
+            os.path.join(folder, name) for folder, _, names in os.walk("core")
+            for name in names if name.endswith(".c")})
+        macros = set(re.findall(r"^ \*\tIOASID_(\w+)\t",
+                                read("include/ioasid/config.h"), re.M))
+        self.assertGreater(len(macros), 5)
+        options = set(re.findall(r"\b[A-Z_]+\b", "".join(re.findall(
+            r"^foreach\(name (.*?)\)", read("CMakeLists.txt"),
+            re.M | re.S))))
+        self.assertEqual(macros - options, set())
+
     def test_includes(self):
         amalgamate(self.tmp)
         header, source = both(self.tmp)
