@@ -47,11 +47,11 @@ struct own {
 	uint64_t inside[DEPTH];
 };
 
-static IOASID_TLS struct own own;
+static IOASID_TLS struct own current;
 
 static struct own *self(void)
 {
-	return &ioasid_tls(own);
+	return &ioasid_tls(current);
 }
 
 static struct ioasid_lock registry = IOASID_LOCK_INIT;

@@ -171,8 +171,7 @@ class OneFile(unittest.TestCase):
         self.assertEqual(re.findall(r'#\s*include\s*"(.*)"', header), [])
         self.assertEqual(re.findall(r'#\s*include\s*"(.*)"', source),
                          ["ioasid.h"])
-        self.assertEqual(re.findall(r"<ioasid/", re.sub(
-            r"/\*.*?\*/", "", header + source, flags=re.S)), [])
+        self.assertNotRegex(header + source, r"#\s*include\s*<ioasid/")
 
     def test_runs(self):
         self.smoke("-O1")
