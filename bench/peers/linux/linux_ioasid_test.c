@@ -266,7 +266,7 @@ static void *churn(void *set_index)
 /* A lookup that names a set never yields what is not that set's. */
 static void test_threads(void)
 {
-	static const size_t index[2] = { 0, 1 };
+	static size_t index[2] = { 0, 1 };
 	size_t hits = 0;
 	pthread_t writers[2];
 
@@ -274,7 +274,7 @@ static void test_threads(void)
 	for (size_t i = 0; i < 2; i++) {
 		shared_sets[i] = linux_ioasid_set_new();
 		CHECK(!pthread_create(&writers[i], NULL, churn,
-				      (void *)&index[i]));
+				      &index[i]));
 	}
 	for (size_t i = 0; i < LOOKUPS || pairs < 10000 || !hits; i++) {
 		void *const found = linux_ioasid_find(
