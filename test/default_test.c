@@ -210,8 +210,10 @@ static void set_data(void **state)
 	struct actor reader, writer;
 
 	(void)state;
-	if (!TEST_THREADS)
+	if (!TEST_THREADS) {
+		ioasid_free(id);
 		skip();
+	}
 	ioasid_rcu_read_lock(rcu);
 	assert_int_equal(ioasid_set_data(id, &objects[4]), -EDEADLK);
 	ioasid_rcu_read_unlock(rcu);

@@ -225,6 +225,9 @@ static void cookies(struct fixture *fixture)
 	struct actor reader;
 	int i, j;
 
+	/* Its reader is another thread. */
+	if (fixture->flavour->qsbr_like && !TEST_THREADS)
+		skip();
 	main_offline(fixture);
 	for (i = 0; i < COUNT; i++) {
 		if (fixture->flavour->threads)

@@ -65,7 +65,7 @@ void cmocka_bytes(const char *file, int line, int equal, const void *a,
 	} while (0)
 
 #define CMOCKA_NUMBER(x) ((uintmax_t)(x))
-#define CMOCKA_POINTER(x) ((uintmax_t)(uintptr_t)(const void *)(x))
+#define CMOCKA_POINTER(x) ((uintmax_t)(uintptr_t)(x))
 
 #define assert_true(x) \
 	((x) ? (void)0 : cmocka_failed(__FILE__, __LINE__, "not true: %s", #x))
