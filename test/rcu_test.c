@@ -343,7 +343,7 @@ static void deferred_runs_by_itself(struct fixture *fixture)
 		assert_int_equal(ioasid_rcu_defer(fixture->rcu,
 						  &counted[i].head, on_counted),
 				 0);
-		if (!fixture->flavour->threads)
+		if (fixture->flavour->flavour == IOASID_RCU_NONE)
 			assert_int_equal(ioasid_load_relaxed(&count), i + 1);
 		ioasid_rcu_quiescent(fixture->rcu);
 		if (fixture->flavour->process_wide && i % 512 == 0)
