@@ -2028,7 +2028,7 @@ static void id_about_to_be_handed_back(struct fixture *fixture)
 	fixture->space = NULL;
 }
 
-enum { WORKERS = 4, ROUNDS = TEST_SANITIZED ? 300 : 1500 };
+enum { WORKERS = 4, ROUNDS = TEST_LIGHT ? 300 : 1500 };
 
 struct crowd {
 	struct fixture *fixture;

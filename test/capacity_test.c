@@ -241,12 +241,7 @@ static void set_aside(struct fixture *fixture)
 }
 
 /* The same, by the definition of it, over what comes. */
-enum {
-	SETS = 5,
-	IDS = 64,
-	CAPACITY = 40,
-	STEPS = TEST_SANITIZED ? 3000 : 20000
-};
+enum { SETS = 5, IDS = 64, CAPACITY = 40, STEPS = TEST_LIGHT ? 3000 : 20000 };
 
 struct books {
 	struct fixture *fixture;

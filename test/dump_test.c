@@ -462,6 +462,8 @@ static void fork_around_a_dump(struct fixture *fixture)
 	pid_t child;
 	int status;
 
+	if (!TEST_CHILD_THREADS)
+		skip();
 	memset(notifier, 0, sizeof(notifier));
 	for (unsigned int i = 0; i < 3; i++) {
 		notifier[i].notify = told;
@@ -616,7 +618,7 @@ static void without_memory(struct fixture *fixture)
 }
 
 /* Others dump, while IDs, sets and SPIDs come and go. */
-enum { DUMPERS = 3, ROUNDS = TEST_SANITIZED ? 40 : 150 };
+enum { DUMPERS = 3, ROUNDS = TEST_LIGHT ? 40 : 150 };
 
 struct dumper {
 	struct fixture *fixture;

@@ -170,7 +170,7 @@ struct removers {
 	struct ioasid_set *set;
 };
 
-enum { REMOVERS = 3, ROUNDS = TEST_SANITIZED ? 200 : 800, RACED = 5 };
+enum { REMOVERS = 3, ROUNDS = TEST_LIGHT ? 200 : 800, RACED = 5 };
 
 static void remover(void *arg)
 {
@@ -862,7 +862,7 @@ static void run_stress(struct fixture *fixture, bool watched, bool hosted)
 	for (i = 0; i < WORKERS; i++) {
 		stress[i].fixture = fixture;
 		stress[i].seed = i + 1;
-		stress[i].steps = TEST_SANITIZED ? 3000 : 10000;
+		stress[i].steps = TEST_LIGHT ? 3000 : 10000;
 		actor_begin(&worker[i]);
 	}
 	ioasid_rcu_thread_offline(fixture->rcu);

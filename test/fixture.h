@@ -42,8 +42,11 @@ _Noreturn void test_failed(const char *file, int line, const char *what);
 #endif
 #define TEST_MSAN TEST_HAS(memory_sanitizer)
 #define TEST_TSAN TEST_HAS(thread_sanitizer)
-/* Such builds are slower, and asked to do less. */
 #define TEST_SANITIZED (TEST_MSAN || TEST_TSAN || TEST_HAS(address_sanitizer))
+/* What is slower, such builds and emulated ones, is asked to do less. */
+#ifndef TEST_LIGHT
+#define TEST_LIGHT TEST_SANITIZED
+#endif
 
 /*
  * What a target has not, its build says: threads; processes, signals and
@@ -54,6 +57,10 @@ _Noreturn void test_failed(const char *file, int line, const char *what);
 #endif
 #ifndef TEST_POSIX
 #define TEST_POSIX 1
+#endif
+/* Threads that a child of fork() starts: more than qemu-user 7 can do. */
+#ifndef TEST_CHILD_THREADS
+#define TEST_CHILD_THREADS 1
 #endif
 #define TEST_FORKS (TEST_POSIX && !TEST_TSAN)
 

@@ -94,7 +94,7 @@ struct stress {
 	bool given[IDS];
 };
 
-static double seconds = TEST_SANITIZED ? 0.5 : 0.3;
+static double seconds = TEST_LIGHT ? 0.5 : 0.3;
 
 static _Thread_local struct worker *self;
 

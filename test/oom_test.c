@@ -7,7 +7,7 @@
 #include "test/fixture.h"
 #include "test/model.h"
 
-enum { IDS = TEST_SANITIZED ? 120 : 240, SETS = 12, MADE = 4 };
+enum { IDS = TEST_LIGHT ? 120 : 240, SETS = 12, MADE = 4 };
 
 struct scenario {
 	struct fixture *fixture;

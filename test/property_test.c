@@ -178,7 +178,7 @@ struct world {
 };
 
 static uint64_t first_seed = 1;
-static uint64_t thousands = TEST_SANITIZED ? 100 : 3000;
+static uint64_t thousands = TEST_LIGHT ? 100 : 3000;
 
 static bool has_sections(const struct world *world)
 {

@@ -313,7 +313,7 @@ static void on_signal(int number)
 
 static void register_in_signals(void *arg)
 {
-	enum { ROUNDS = TEST_SANITIZED ? 300 : 3000 };
+	enum { ROUNDS = TEST_LIGHT ? 300 : 3000 };
 	struct ioasid_rcu **rcu = arg;
 
 	for (int i = 0; i < ROUNDS; i++) {
@@ -1045,7 +1045,7 @@ static void child_finds_reclaimer(struct fixture *fixture)
 
 	(void)fixture;
 	/* It has none of this after threads. */
-	if (TEST_TSAN)
+	if (TEST_TSAN || !TEST_CHILD_THREADS)
 		skip();
 	assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
 	reader_begin(&reader, scarce);
@@ -1070,7 +1070,7 @@ static void reclaimer_after_handlers(struct fixture *fixture)
 
 	(void)fixture;
 	/* It has none of this after threads. */
-	if (TEST_TSAN)
+	if (TEST_TSAN || !TEST_CHILD_THREADS)
 		skip();
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(children); i++) {
 		assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);

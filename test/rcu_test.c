@@ -719,7 +719,7 @@ static void *come_and_go(void *arg)
 
 static void many_threads(struct fixture *fixture)
 {
-	enum { COUNT = 16, ROUNDS = TEST_SANITIZED ? 8 : 32 };
+	enum { COUNT = 16, ROUNDS = TEST_LIGHT ? 8 : 32 };
 	size_t before = bytes(fixture);
 	pthread_t thread[COUNT];
 	int round, i;

@@ -85,7 +85,7 @@ static void on_counted(struct ioasid_rcu_head *head)
 
 /* Many threads asleep, and as many that come and go meanwhile. */
 enum {
-	SLEEPERS = TEST_SANITIZED ? 300 : 4200,
+	SLEEPERS = TEST_LIGHT ? 300 : 4200,
 	BATCH = 64,
 	BATCHES = SLEEPERS / BATCH + 1,
 	STACK = 256 << 10,
@@ -1162,7 +1162,7 @@ static void forks(struct fixture *fixture)
 {
 	static void *(*const jobs[])(void *) = { family_reads, family_defers,
 						 family_rents, family_rents };
-	enum { COUNT = TEST_SANITIZED ? 30 : 200 };
+	enum { COUNT = TEST_LIGHT ? 30 : 200 };
 	struct family family = { .fixture = fixture };
 	struct ioasid_space_config config;
 	struct ioasid_rcu_config rcu_config;
@@ -1414,7 +1414,7 @@ static void travel(struct journey *journey, struct station *at, uint32_t what)
 /* Until enough is handled, or something is wrong; how often that was. */
 static uint32_t journey(struct fixture *fixture, bool early)
 {
-	enum { HANDLED = TEST_SANITIZED ? 500 : 2000 };
+	enum { HANDLED = TEST_LIGHT ? 500 : 2000 };
 	struct sigaction action = { .sa_handler = on_signal,
 				    .sa_flags = SA_RESTART },
 			 before;

@@ -156,7 +156,7 @@ static void cyclic_at_the_end(struct fixture *fixture)
 /* The definition, over whatever comes. */
 static void cyclic_by_definition(struct fixture *fixture)
 {
-	enum { MIN = 3, MAX = 66, STEPS = TEST_SANITIZED ? 3000 : 15000 };
+	enum { MIN = 3, MAX = 66, STEPS = TEST_LIGHT ? 3000 : 15000 };
 	struct test_random random = { 23 };
 	bool in_use[MAX + 1] = { false };
 	ioasid_t last = INVALID_IOASID;
@@ -849,7 +849,7 @@ static void handles_stay_apart(struct fixture *fixture)
  * With quarantine an ID means one thing for as long as a section lasts: a
  * reader who looks twice finds the same, or nothing any more.
  */
-enum { READ_IDS = 16, CHANGES = TEST_SANITIZED ? 1000 : 4000, LOOKERS = 2 };
+enum { READ_IDS = 16, CHANGES = TEST_LIGHT ? 1000 : 4000, LOOKERS = 2 };
 
 struct looker {
 	struct fixture *fixture;

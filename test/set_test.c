@@ -1235,7 +1235,7 @@ static void validate_sees_damage(struct fixture *fixture)
 }
 
 /* Threads with sets of their own, and one that looks at all of them. */
-enum { THREADS_MANY = 4, ROUNDS = TEST_SANITIZED ? 60 : 300 };
+enum { THREADS_MANY = 4, ROUNDS = TEST_LIGHT ? 60 : 300 };
 
 struct worker {
 	struct fixture *fixture;

@@ -303,7 +303,7 @@ static void getters(struct fixture *fixture)
 /* Many, far apart, coming and going: the table grows and shrinks meanwhile. */
 static void many(struct fixture *fixture)
 {
-	enum { IDS = 1024, ROUNDS = TEST_SANITIZED ? 3000 : 12000 };
+	enum { IDS = 1024, ROUNDS = TEST_LIGHT ? 3000 : 12000 };
 	struct ioasid_set *set[2] = { make(fixture), make(fixture) };
 	uint32_t *spid = malloc(IDS * sizeof(*spid));
 	struct test_random random = { 3 };
@@ -505,7 +505,7 @@ static void out_of_memory(struct fixture *fixture)
  */
 enum {
 	NAMES = 24,
-	CHANGES = TEST_SANITIZED ? 2000 : 8000,
+	CHANGES = TEST_LIGHT ? 2000 : 8000,
 	FINDERS = 2,
 };
 

@@ -7,7 +7,7 @@
 
 #include "test/fixture.h"
 
-enum { IDS = TEST_SANITIZED ? 20000 : 100000, QUERIES = 2000 };
+enum { IDS = TEST_LIGHT ? 20000 : 100000, QUERIES = 2000 };
 
 /* A store and the dearest call so far. */
 struct counted {

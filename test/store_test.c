@@ -186,7 +186,7 @@ static void fill_and_drain(struct fixture *fixture)
 /* Random claims and releases beside an array of what is occupied. */
 static void against_array(struct fixture *fixture)
 {
-	enum { IDS = 700, BASE = 1000, STEPS = TEST_SANITIZED ? 4000 : 20000 };
+	enum { IDS = 700, BASE = 1000, STEPS = TEST_LIGHT ? 4000 : 20000 };
 	struct test_random random = { 5 };
 	bool occupied[IDS] = { false };
 	ioasid_t ids[IDS], id, a, b, n;
@@ -307,7 +307,7 @@ static void create_fails(struct fixture *fixture)
 /* Memory is asked for only where it is needed; what has none loses nothing. */
 static void without_memory(struct fixture *fixture)
 {
-	enum { MANY = TEST_SANITIZED ? 1000 : 5000 };
+	enum { MANY = TEST_LIGHT ? 1000 : 5000 };
 	const bool small = fixture->store->kind == IOASID_STORE_BITMAP;
 	const ioasid_t max = small ? 1 << 16 : INVALID_IOASID - 1;
 	struct test_random random = { 11 };

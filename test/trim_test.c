@@ -11,7 +11,7 @@
 
 /* Memory comes back: by itself, and what is left by ioasid_space_trim(). */
 
-enum { IDS = 20000, MOST = TEST_SANITIZED ? 100000 : 1000000 };
+enum { IDS = 20000, MOST = TEST_LIGHT ? 100000 : 1000000 };
 
 static size_t held(struct ioasid_space *space)
 {
