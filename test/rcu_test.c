@@ -1137,7 +1137,7 @@ int main(void)
 		CASE(qsbr_protects_callbacks,
 		     PER_FLAVOUR | THREADS | QSBR_LIKE | NO_SPACE),
 		CASE(custom_is_called, NO_SPACE | NO_RCU),
-		CASE(custom_least, NO_SPACE | NO_RCU),
+		CASE(custom_least, THREADS | NO_SPACE | NO_RCU),
 		CASE(no_memory_to_register,
 		     PER_FLAVOUR | THREADS | BUILT_IN | NO_SPACE),
 		CASE(domains_are_independent,
