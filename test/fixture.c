@@ -139,6 +139,8 @@ union test_header {
 	struct {
 		size_t size;
 		const char *kind;
+		/* what holds it */
+		char *block;
 	} of;
 	char line[TEST_MEMORY_HEADER];
 };
@@ -150,6 +152,7 @@ static void *test_take(struct test_memory *memory, size_t size,
 		       const char *kind)
 {
 	union test_header *header;
+	char *block;
 	bool fail;
 
 	pthread_mutex_lock(&memory->mutex);
@@ -160,11 +163,11 @@ static void *test_take(struct test_memory *memory, size_t size,
 	pthread_mutex_unlock(&memory->mutex);
 	if (fail)
 		return NULL;
-	header = aligned_alloc(IOASID_CACHE_LINE,
-			       sizeof(*header) + (size + IOASID_CACHE_LINE -
-						  1) / IOASID_CACHE_LINE *
-							 IOASID_CACHE_LINE);
-	CHECK(header);
+	block = malloc(sizeof(*header) + size + IOASID_CACHE_LINE);
+	CHECK(block);
+	header =
+		(void *)(block + (-(uintptr_t)block & (IOASID_CACHE_LINE - 1)));
+	header->of.block = block;
 	header->of.size = size;
 	header->of.kind = kind;
 	return header + 1;
@@ -181,8 +184,9 @@ static void test_give(struct test_memory *memory, void *block, size_t size,
 	size = header->of.size;
 	memory->bytes -= size;
 	pthread_mutex_unlock(&memory->mutex);
+	block = header->of.block;
 	memset(header, 0xdd, sizeof(*header) + size);
-	free(header);
+	free(block);
 }
 
 static void *hook_alloc(void *context, size_t size)

@@ -404,7 +404,7 @@ static void exit_ends_counted_sections(struct fixture *fixture)
 	actor_begin(&reader);
 	for (long leaves = 0; leaves < 2; leaves++) {
 		CHECK(!pthread_create(&thread, NULL, exit_in_sections,
-				      (void *)leaves));
+				      (void *)(intptr_t)leaves));
 		if (!leaves)
 			CHECK(!pthread_cancel(thread));
 		CHECK(!pthread_join(thread, NULL));

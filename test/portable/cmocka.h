@@ -18,7 +18,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef _WIN32
+/* printf() itself is Microsoft's there unless __USE_MINGW_ANSI_STDIO says. */
+#define CMOCKA_PRINTF(n) __attribute__((__format__(gnu_printf, n, (n) + 1)))
+#else
 #define CMOCKA_PRINTF(n) __attribute__((__format__(__printf__, n, (n) + 1)))
+#endif
 
 struct CMUnitTest {
 	const char *name;
