@@ -30,6 +30,14 @@ struct table {
 };
 
 IOASID_TLS struct ioasid_rcu_reader ioasid_rcu_readers[IOASID_RCU_READERS];
+#ifdef IOASID_TLS_SECTION
+/* No other module may import it: what it would find is not its thread's. */
+#define QUOTE(name) QUOTE_AGAIN(name)
+#define QUOTE_AGAIN(name) #name
+__asm__(".section .drectve\n"
+	".ascii \" -exclude-symbols:" QUOTE(ioasid_rcu_readers) "\"\n"
+								".text\n");
+#endif
 
 struct own {
 	/* those that are not in their place; the memory is the system's */
