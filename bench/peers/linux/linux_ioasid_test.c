@@ -273,8 +273,7 @@ static void test_threads(void)
 	linux_ioasid_thread_register();
 	for (size_t i = 0; i < 2; i++) {
 		shared_sets[i] = linux_ioasid_set_new();
-		CHECK(!pthread_create(&writers[i], NULL, churn,
-				      &index[i]));
+		CHECK(!pthread_create(&writers[i], NULL, churn, &index[i]));
 	}
 	for (size_t i = 0; i < LOOKUPS || pairs < 10000 || !hits; i++) {
 		void *const found = linux_ioasid_find(
