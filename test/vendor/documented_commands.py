@@ -24,7 +24,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-BLOCK = re.compile(r"(?:^.*`(?P<name>[\w./-]+)`:\n\n)?"
+BLOCK = re.compile(r"(?:^[^\n]*`(?P<name>[\w./-]+)`:\n\n)?"
                    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
                    re.M | re.S)
 
