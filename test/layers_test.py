@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 HEADING = "## The order of files"
 INLINE = "core/inline.c"
+# For the C libraries of all systems.
+FEATURES = "core/features.h"
 # Builds whose calls differ: lookups that check their thread, other systems.
 BUILDS = ([], ["-DIOASID_DEBUG"], ["-U__linux__"])
 
@@ -106,12 +108,26 @@ def check_shared(root):
                 yield "all of %s shares %s" % (folder, target)
 
 
+# What compilers say of the system, and the library of its own files for it.
+SYSTEMS = re.compile(
+    r"^\s*#.*\b(__(linux|unix|APPLE|ANDROID|wasi|wasm\d*|CYGWIN|MINGW\d+|GLIBC|"
+    r"FreeBSD|NetBSD|OpenBSD|DragonFly|sun|arm|ARM_\w+)__|_WIN(32|64)|_MSC_VER|"
+    r"__GLIBC__|__MINGW32__|IOASID_(PLATFORM_\w+|BARE\w*))\b", re.M)
+
+
 def check_systems(root):
     for path in files(root):
         if path.startswith("core/") and \
-                not path.startswith("core/platform/") and \
-                re.search(r"^\s*#.*\b__linux__\b", read(root, path), re.M):
+                not path.startswith(("core/platform/", FEATURES)) and \
+                SYSTEMS.search(read(root, path)):
             yield path + " asks for the system"
+
+
+def check_features(root):
+    for path in files(root):
+        if path.startswith("core/") and path.endswith(".c") and \
+                next(included(root, path), (None, None))[1] != FEATURES:
+            yield path + " does not include %s first" % FEATURES
 
 
 def compiled(root, path, options, target):
@@ -207,6 +223,7 @@ def check(root, order, headers_test, builds=BUILDS):
     ranks = listed(order)
     result = [*check_list(root, ranks), *check_includes(root, ranks),
               *check_shared(root), *check_systems(root),
+              *check_features(root),
               *check_symbols(root, headers_test)]
     # Without its includes in order, a library need not compile.
     return result + check_calls(root, ranks, builds)
@@ -216,6 +233,7 @@ PLANTED_ORDER = HEADING + """
 
 Words.
 
+    features
     <ioasid/low.h>
     a/util                 a header alone
     a/one, a/two           brothers
@@ -250,6 +268,11 @@ PLANTED = {
             "ioasid_low_inline(void);\nextern inline int "
             "ioasid_high_inline(void);\n",
 }
+for path in PLANTED:
+    if path.endswith(".c"):
+        PLANTED[path] = '#include "%s"\n' % os.path.relpath(
+            FEATURES, os.path.dirname(path)) + PLANTED[path]
+PLANTED[FEATURES] = "#define _GNU_SOURCE\n"
 # What is added to a file, or put in its place, and what is to be said.
 FAULTS = (
     ("core/a/one.c", "int ioasid_two(void);\n"
@@ -283,8 +306,12 @@ FAULTS = (
     ("core/a/other.h", "extern int ioasid_other;\n",
      "core/a/other does not stand in"),
     ("core/a/five.c", "int ioasid_five;\n", "core/a/five does not stand in"),
-    ("core/a/three.c", "#if defined(__linux__)\n#endif\n",
-     "core/a/three.c asks for the system"),
+    ("core/a/five.c", '#include "one.h"\n#include "../features.h"\n',
+     "core/a/five.c does not include core/features.h first"),
+    *(("core/a/three.c", "#if defined(%s)\n#endif\n" % system,
+       "core/a/three.c asks for the system")
+      for system in ("__linux__", "_WIN32", "__APPLE__", "__wasi__",
+                     "IOASID_BARE", "IOASID_PLATFORM_POSIX")),
     ("core/a/three.c", "#include <stdatomic.h>\n",
      "core/a/three.c includes <stdatomic.h>"),
     ("core/a/three.c", "int stray;\n", "symbol stray"),

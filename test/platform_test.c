@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #endif
 
@@ -214,6 +215,10 @@ static struct {
 	unsigned int registered, membarriers;
 	/* waits for some time */
 	ioasid_atomic_u32 timed;
+	/* a filter's answer to a call, and how many were asked */
+	bool no_futex, no_random;
+	ioasid_atomic_u32 futexes;
+	unsigned int devices, offers;
 	/* calls back, from pthread_setspecific() */
 	void (*inside)(void);
 	unsigned int callocs;
@@ -351,6 +356,13 @@ long syscall(long number, ...)
 	va_end(list);
 	if (number == SYS_membarrier)
 		return play_membarrier((int)arg[0]);
+	if (is_futex(number))
+		ioasid_fetch_add_acq_rel(&play.futexes, 1u);
+	if ((is_futex(number) && play.no_futex) ||
+	    (number == SYS_getrandom && play.no_random)) {
+		errno = EPERM;
+		return -1;
+	}
 	if (is_futex(number) && (arg[1] & 127) == FUTEX_WAIT && arg[3]) {
 		check_time(number, (const void *)arg[3]);
 		ioasid_fetch_add_acq_rel(&play.timed, 1u);
@@ -468,6 +480,108 @@ static void waiters_look_by_themselves(void)
 	play.lost = play.no_registration = true;
 	contend_for_lock(&play.timed);
 }
+
+/* Of two calls where there are two; it must not be asked without a pause. */
+static void waiters_sleep_without_futex(void)
+{
+	enum { MANY = 10000 };
+	pthread_t thread;
+
+	play.no_futex = true;
+	contend_for_lock(&play.futexes);
+	ioasid_store_relaxed(&play.futexes, 0);
+	ioasid_lock(&lock);
+	CHECK(!pthread_create(&thread, NULL, contend, NULL));
+	test_sleep(0.3);
+	CHECK(ioasid_load_relaxed(&play.futexes));
+	CHECK(ioasid_load_relaxed(&play.futexes) < MANY);
+	ioasid_unlock(&lock);
+	CHECK(!pthread_join(thread, NULL));
+}
+
+int open(const char *path, int flags, ...)
+{
+	int (*next)(const char *, int, ...) =
+		(int (*)(const char *, int, ...))next_of("open");
+
+	play.devices += !strcmp(path, "/dev/urandom");
+	return next(path, flags, 0600);
+}
+
+static void random_without_its_call(void)
+{
+	CHECK(ioasid_random(NULL) != ioasid_random(NULL));
+	CHECK(!play.devices);
+	play.no_random = true;
+	CHECK(ioasid_random(NULL) != ioasid_random(NULL));
+	CHECK(play.devices == 2);
+}
+
+int madvise(void *start, size_t size, int advice)
+{
+	int (*next)(void *, size_t, int) =
+		(int (*)(void *, size_t, int))next_of("madvise");
+
+	if (advice == MADV_HUGEPAGE) {
+		CHECK(!((uintptr_t)start % ((size_t)2 << 20)));
+		play.offers++;
+	}
+	return next(start, size, advice);
+}
+
+static size_t resident(void)
+{
+	size_t pages;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	CHECK(file && fscanf(file, "%*u %zu", &pages) == 1);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Are all large mappings made of them, whatever the library says? */
+static bool huge_always(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char text[64] = "";
+
+	if (!file)
+		return false;
+	CHECK(fgets(text, sizeof(text), file));
+	fclose(file);
+	return strstr(text, "[always]") != NULL;
+}
+
+static struct ioasid_space *one_id_of_20_bits(bool huge)
+{
+	const struct ioasid_space_config config = {
+		.max = 0xfffff,
+		.store = IOASID_STORE_BITMAP,
+		.memory.huge_pages = huge,
+	};
+	struct ioasid_space *space;
+	ioasid_t id;
+
+	CHECK(!ioasid_space_create(&config, &space));
+	CHECK(!ioasid_space_alloc(space, NULL, 0, 0xfffff, NULL, &id));
+	return space;
+}
+
+static void huge_pages_by_choice(void)
+{
+	const size_t most = (size_t)256 << 10;
+	struct ioasid_space *space, *warm = one_id_of_20_bits(false);
+	size_t before = resident();
+
+	space = one_id_of_20_bits(false);
+	CHECK(!play.offers);
+	CHECK(huge_always() || resident() - before < most);
+	CHECK(!ioasid_space_destroy(space));
+	space = one_id_of_20_bits(true);
+	CHECK(play.offers);
+	CHECK(!ioasid_space_destroy(space));
+	CHECK(!ioasid_space_destroy(warm));
+}
 #endif
 
 static const struct ioasid_fork_hook no_hook;
@@ -552,9 +666,11 @@ static void forked_child(void)
 /* Two threads come first at once. */
 static void handlers_registered_twice(void)
 {
-	static const struct ioasid_fork_hook hook = { forked_prepare,
-						      forked_parent,
-						      forked_child, NULL };
+	static const struct ioasid_fork_hook hook = {
+		.prepare = forked_prepare,
+		.parent = forked_parent,
+		.child = forked_child,
+	};
 	pid_t child;
 	int status;
 
@@ -602,6 +718,9 @@ ALONE(forbidden_for_good_is_said)
 ALONE(never_used_before_enabled)
 ALONE(domains_may_opt_out)
 ALONE(waiters_look_by_themselves)
+ALONE(huge_pages_by_choice)
+ALONE(random_without_its_call)
+ALONE(waiters_sleep_without_futex)
 #endif
 #endif
 
@@ -631,6 +750,9 @@ int main(void)
 		TEST(never_used_before_enabled),
 		TEST(domains_may_opt_out),
 		TEST(waiters_look_by_themselves),
+		TEST(huge_pages_by_choice),
+		TEST(random_without_its_call),
+		TEST(waiters_sleep_without_futex),
 #endif
 #endif
 	};

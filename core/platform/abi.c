@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include <ioasid/platform.h>
 
 /* What this build is, for whoever asks for it. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../features.h"
+
 #include <ioasid/set.h>
 
 #ifndef IOASID_NO_SPIDS
