@@ -205,12 +205,11 @@ def check(root, everything, jobs=2):
                 check_declared(root, work, compiler, parts)
             if everything and closely:
                 check_files(root, work, other, parts)
-                check_runs(root, work, other, parts, ["-O0"])
+                check_runs(root, work, other, parts)
                 check_runs(root, work, compiler,
                            (*parts, "BARE", "BARE_MALLOC"))
             if everything:
-                check_runs(root, work, compiler, parts)
-                check_files(root, work, compiler, parts)
+                check_runs(root, work, compiler, parts, ["-O0"])
             elif len(parts) == 1:
                 check_declared(root, work, compiler, parts)
             else:
