@@ -165,6 +165,15 @@ class OneFile(unittest.TestCase):
             re.M | re.S))))
         self.assertEqual(macros - options, set())
 
+    def test_warnings(self):
+        """What is an error in this project, is one in what it exports."""
+        options = {}
+        exec(read("bazel/copts.bzl"), options)
+        exported = re.search(r"^build --per_file_copt=\S*?@(.*)$",
+                             read(".bazelrc"), re.M)[1].split(",")
+        self.assertEqual(set(exported), {
+            o for o in options["C_COPTS"] if o.startswith("-W")})
+
     def test_includes(self):
         amalgamate(self.tmp)
         header, source = both(self.tmp)
