@@ -150,6 +150,8 @@ class OneFile(unittest.TestCase):
                 ("meson.build", "version: '%s',"),
                 ("MODULE.bazel", 'version = "%s",\n)\n\nbazel_dep')):
             self.assertIn(text % version, read(name), name)
+        # No Bazel that reads it is at hand; Starlark parses as Python.
+        compile(read("MODULE.bazel"), "MODULE.bazel", "exec")
 
     def test_lists(self):
         """Meson globs no sources; CMake's options are macros of config.h."""
