@@ -141,18 +141,18 @@ static bool dontneed_drops(size_t page)
 	enum { UNKNOWN, DROPS, STAYS };
 	static ioasid_atomic_u32 known;
 	uint32_t found = ioasid_load_relaxed(&known);
-	volatile char *probe;
+	volatile char *byte;
+	void *probe;
 
 	if (found != UNKNOWN)
 		return found == DROPS;
 	probe = ioasid_pages_reserve(page, false);
 	if (!probe)
 		return false;
-	*probe = 1;
-	found = !madvise((void *)probe, page, MADV_DONTNEED) && !*probe ?
-			DROPS :
-			STAYS;
-	ioasid_pages_release((void *)probe, page, false);
+	byte = probe;
+	*byte = 1;
+	found = !madvise(probe, page, MADV_DONTNEED) && !*byte ? DROPS : STAYS;
+	ioasid_pages_release(probe, page, false);
 	ioasid_store_relaxed(&known, found);
 	return found == DROPS;
 }
