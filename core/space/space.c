@@ -84,9 +84,13 @@ static int set_up_store(struct space *space,
 		.hash_seed = config->hash_seed,
 		.context = config->store_context,
 	};
+	const struct ioasid_store_ops *ops;
 
 	space->space.store.kind = config->store;
-	ioasid_store_set_ops(&space->space.store, find_store_ops(config));
+	ops = find_store_ops(config);
+	if (!ops)
+		return -EINVAL;
+	ioasid_store_set_ops(&space->space.store, ops);
 	return ioasid_store_ops(&space->space.store)
 		->create(&space->space.store, &store_config);
 }
