@@ -245,7 +245,7 @@ static size_t bitmap_occupied(const struct ioasid_store *store, ioasid_t min,
 /* May the slots of a chunk become zero? */
 static bool chunk_spare(const struct bitmap *bitmap, uint32_t chunk)
 {
-	const struct ioasid_slot *slots = &bitmap->slots[chunk * CHUNK];
+	const struct ioasid_slot *slots = &bitmap->slots[(size_t)chunk * CHUNK];
 
 	for (unsigned int i = 0; i < CHUNK_WORDS; i++)
 		if (bitmap->full[0][chunk * CHUNK_WORDS + i])
@@ -264,7 +264,7 @@ static bool is_touched(const struct bitmap *bitmap, uint32_t chunk)
 /* Gives back the slots of some chunks, which go on above their generations. */
 static size_t discard(struct bitmap *bitmap, uint32_t first, uint32_t end)
 {
-	struct ioasid_slot *slots = &bitmap->slots[first * CHUNK];
+	struct ioasid_slot *slots = &bitmap->slots[(size_t)first * CHUNK];
 	size_t count = (size_t)(end - first) * CHUNK, bytes;
 
 	for (size_t i = 0; i < count; i++)

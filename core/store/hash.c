@@ -377,7 +377,8 @@ static void hash_release(struct ioasid_store *store, ioasid_t id)
 	struct hash *hash = store->impl;
 	struct place place;
 
-	find_place(store, id, &place);
+	if (!find_place(store, id, &place))
+		return;
 	place.bucket->occupied &= ~(1u << place.cell);
 	ioasid_order_vacate(&hash->order, id);
 	hash->count--;
