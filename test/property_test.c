@@ -1712,7 +1712,8 @@ static void faults_are_caught(struct fixture *fixture)
 	faulty[4].find = short_find;
 	for (i = 0; i < ARRAY_SIZE(faulty); i++) {
 		const struct test_store store = { "fault", IOASID_STORE_CUSTOM,
-						  &faulty[i], UINT32_MAX };
+						  &faulty[i], UINT32_MAX,
+						  NULL };
 
 		for (u = 0; u < 3; u++)
 			assert_non_null(run(&store, &universes[u], first_seed,
@@ -1746,7 +1747,7 @@ static void disagreement_is_caught(struct fixture *fixture)
 	struct ioasid_store_ops faulty = array_store_ops;
 	const struct test_store stores[] = {
 		test_stores[0],
-		{ "fault", IOASID_STORE_CUSTOM, &faulty, UINT32_MAX },
+		{ "fault", IOASID_STORE_CUSTOM, &faulty, UINT32_MAX, NULL },
 	};
 	const char *wrong = NULL;
 
