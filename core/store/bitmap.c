@@ -17,8 +17,8 @@
 /* 64^5 exceeds IOASID_BITMAP_IDS_MAX */
 #define LEVELS 5
 /* IDs whose slots are given back together: a page of them, as a rule. */
-#define CHUNK_WORDS 4
-#define CHUNK (CHUNK_WORDS * 64)
+#define CHUNK 256
+#define CHUNK_WORDS (CHUNK / 64)
 
 struct bitmap {
 	struct ioasid_memory memory;
