@@ -529,14 +529,14 @@ int madvise(void *start, size_t size, int advice)
 	return next(start, size, advice);
 }
 
-static size_t resident(void)
+static long resident(void)
 {
-	size_t pages;
 	FILE *file = fopen("/proc/self/statm", "r");
+	long pages;
 
-	CHECK(file && fscanf(file, "%*u %zu", &pages) == 1);
+	CHECK(file && fscanf(file, "%*d %ld", &pages) == 1);
 	fclose(file);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return pages * sysconf(_SC_PAGESIZE);
 }
 
 /* Are all large mappings made of them, whatever the library says? */
@@ -567,20 +567,22 @@ static struct ioasid_space *one_id_of_20_bits(bool huge)
 	return space;
 }
 
+/* Many, as the kernel's figure is a rough one. */
 static void huge_pages_by_choice(void)
 {
-	const size_t most = (size_t)256 << 10;
-	struct ioasid_space *space, *warm = one_id_of_20_bits(false);
-	size_t before = resident();
+	enum { SPACES = 16, MOST = 256 << 10 };
+	struct ioasid_space *space[SPACES];
+	long before = resident();
 
-	space = one_id_of_20_bits(false);
+	for (unsigned int i = 0; i < SPACES; i++)
+		space[i] = one_id_of_20_bits(false);
 	CHECK(!play.offers);
-	CHECK(huge_always() || resident() - before < most);
-	CHECK(!ioasid_space_destroy(space));
-	space = one_id_of_20_bits(true);
+	CHECK(huge_always() || resident() - before < (long)SPACES * MOST);
+	for (unsigned int i = 0; i < SPACES; i++)
+		CHECK(!ioasid_space_destroy(space[i]));
+	space[0] = one_id_of_20_bits(true);
 	CHECK(play.offers);
-	CHECK(!ioasid_space_destroy(space));
-	CHECK(!ioasid_space_destroy(warm));
+	CHECK(!ioasid_space_destroy(space[0]));
 }
 #endif
 

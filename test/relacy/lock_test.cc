@@ -62,9 +62,15 @@ void ioasid_fork_wait(unsigned int)
 {
 }
 
+// For where there is no futex.
+void ioasid_backoff(unsigned int)
+{
+	fail("a lock backs off");
+}
+
 // The kernel has a full barrier before it looks at the word, and no wake comes
 // between the look and the sleep; so has a wake.
-void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns)
+bool ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns)
 {
 	static const model_site site = { __FILE__, __func__, "", __LINE__ };
 	rl::context &c = rl::ctx();
@@ -77,6 +83,7 @@ void ioasid_futex_wait(ioasid_atomic_u32 *word, uint32_t value, uint64_t ns)
 					info_of(&site));
 	}
 	resumed();
+	return true;
 }
 
 void ioasid_futex_wake(ioasid_atomic_u32 *word)
