@@ -20,7 +20,7 @@ void *memset(void *to, int byte, size_t size);
  * would hide it when the other type is no pointer any more. So who compiles all
  * with -Wc++-compat hears nothing of it.
  */
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__cplusplus)
 #pragma GCC diagnostic ignored "-Wc++-compat"
 #endif
 

@@ -172,7 +172,7 @@
 #define IOASID_VISIBILITY_END
 #endif
 
-#if defined(__ELF__)
+#if defined(__ELF__) && !defined(__cplusplus)
 #define IOASID_BEGIN_INTERNAL _Pragma("GCC visibility push(hidden)")
 #define IOASID_END_INTERNAL _Pragma("GCC visibility pop")
 #else
