@@ -87,12 +87,9 @@ static int set_up_store(struct space *space,
 	const struct ioasid_store_ops *ops;
 
 	space->space.store.kind = config->store;
-	ops = find_store_ops(config);
-	if (!ops)
-		return -EINVAL;
-	ioasid_store_set_ops(&space->space.store, ops);
-	return ioasid_store_ops(&space->space.store)
-		->create(&space->space.store, &store_config);
+	ioasid_store_set_ops(&space->space.store, find_store_ops(config));
+	ops = ioasid_store_ops(&space->space.store);
+	return ops ? ops->create(&space->space.store, &store_config) : -EINVAL;
 }
 
 static uint32_t capacity_of(const struct space *space, uint32_t capacity)
