@@ -499,6 +499,8 @@ static void waiters_sleep_without_futex(void)
 	CHECK(!pthread_join(thread, NULL));
 }
 
+int open(const char *path, int flags, ...);
+
 int open(const char *path, int flags, ...)
 {
 	int (*next)(const char *, int, ...) =

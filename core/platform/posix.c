@@ -359,8 +359,11 @@ static void fork_prepare(void)
 	forking++;
 }
 
+/* Registered in a handler, with musl these are called without the one before. */
 static void fork_parent(void)
 {
+	if (!forking)
+		return;
 	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
 		if (prepared[i])
 			prepared[i]->parent();
@@ -370,6 +373,8 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
+	if (!forking)
+		return;
 	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
 		if (prepared[i])
 			prepared[i]->child();
