@@ -29,8 +29,9 @@ ioasid_store_ops_of(enum ioasid_store_kind kind,
 		return IOASID_HASH_OPS;
 	case IOASID_STORE_CUSTOM:
 		return IOASID_CUSTOM_OPS(own);
+	default:
+		return NULL;
 	}
-	return NULL;
 }
 
 /*

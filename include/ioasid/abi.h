@@ -156,8 +156,13 @@ IOASID_ABI_PROPERTIES(IOASID_ABI_NEED)
 #define IOASID_ASSERT(condition, message) static_assert(condition, message)
 #define IOASID_ALIGNOF(type) alignof(type)
 #else
+/*
+ * With -std=c99 glibc has a macro in the keyword's place, of which every second
+ * use is a redundant declaration to gcc; with a word in between it is none.
+ */
+#define IOASID_ABI_NOTHING
 #define IOASID_ASSERT(condition, message) \
-	__extension__ _Static_assert(condition, message)
+	__extension__ _Static_assert IOASID_ABI_NOTHING(condition, message)
 #define IOASID_ALIGNOF(type) __extension__ _Alignof(type)
 #endif
 
