@@ -24,13 +24,15 @@ BUILDS = {
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 INCLUDE = ["-Iinclude", "-Icompat/linux/include", "-Iadapters/urcu"]
 REFERENCE = "docs/api.md"
+# Its files and commands go together: test/vendor/documented_commands.py.
+VENDORING = "docs/vendoring.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INDENTED = re.compile(r"^(?: {4}|\t).*[;{]\s*(?:/[/*].*)?$", re.M)
 
 
 def documents():
     return sorted({"README.md", *glob.glob("docs/*.md"),
-                   *glob.glob("examples/*.md")} - {REFERENCE})
+                   *glob.glob("examples/*.md")} - {REFERENCE, VENDORING})
 
 
 def blocks(text):
