@@ -46,8 +46,12 @@ typedef struct {
 		ioasid_compiler_barrier();                                 \
 		ioasid_loaded;                                             \
 	}))
-#define ioasid_store_relaxed(a, x) \
-	((void)(*(volatile __typeof__((a)->v) *)&(a)->v = (x)))
+#define ioasid_store_relaxed(a, x)                                \
+	(__extension__({                                          \
+		volatile __typeof__((a)->v) *ioasid_to = &(a)->v; \
+		*ioasid_to = (x);                                 \
+		(void)0;                                          \
+	}))
 #define ioasid_store_release(a, x) \
 	(ioasid_compiler_barrier(), ioasid_store_relaxed(a, x))
 #define ioasid_replace(a, x)                                            \
