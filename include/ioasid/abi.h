@@ -150,7 +150,10 @@ IOASID_BEGIN_DECLS
 	IOASID_ABI_POINTER_(IOASID_ABI_NAME(built_with_, property), \
 			    IOASID_ABI_NAME(needs_, property))
 
+/* With the default space compiled out a program may go without the library. */
+#ifndef IOASID_DISABLED
 IOASID_ABI_PROPERTIES(IOASID_ABI_NEED)
+#endif
 
 #ifdef __cplusplus
 #define IOASID_ASSERT(condition, message) static_assert(condition, message)

@@ -51,7 +51,8 @@
  *	IOASID_NO_ALLOCATORS	<ioasid/allocator.h>
  *	IOASID_NO_SNAPSHOTS	<ioasid/snapshot.h>
  *	IOASID_NO_DUMP		ioasid_space_dump()
- *	IOASID_DISABLED		the default space, for stubs; as a user alone may
+ *	IOASID_DISABLED		the default space, for stubs; as a user alone may,
+ *				who is then not told of mismatches
  *
  * SPIDs, and which allocator gave an ID, are kept in a hash store, or else a
  * radix store: without both they go too. What a configuration of NULL and the
