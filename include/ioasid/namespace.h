@@ -400,6 +400,7 @@
 #define ioasid_store_set_ops IOASID_NAMESPACED(ioasid_store_set_ops)
 #define ioasid_t IOASID_NAMESPACED(ioasid_t)
 #define ioasid_thread IOASID_NAMESPACED(ioasid_thread)
+#define ioasid_to IOASID_NAMESPACED(ioasid_to)
 #define ioasid_to_space IOASID_NAMESPACED(ioasid_to_space)
 #define ioasid_uncharge IOASID_NAMESPACED(ioasid_uncharge)
 #define ioasid_unclaim IOASID_NAMESPACED(ioasid_unclaim)
