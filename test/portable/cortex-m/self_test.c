@@ -108,7 +108,7 @@ static void look(struct ioasid_space *space, ioasid_t id, int said)
 	ioasid_rcu_read_lock(ioasid_space_rcu(space));
 	err = ioasid_space_find_rcu(space, &owner, id, &data);
 	CHECK(!err || err == -ENOENT);
-	CHECK(err || data == (void *)&says[id]);
+	CHECK(err || data == (void *)(uintptr_t)&says[id]);
 	CHECK(said == CHANGING || err == (said == LIVE ? 0 : -ENOENT));
 	looked++;
 	if (!err && said == LIVE)
@@ -150,7 +150,7 @@ static void take(struct ioasid_space *space, ioasid_t id)
 #else
 	says[id] = CHANGING;
 #endif
-	CHECK(!ioasid_space_alloc(space, &owner, id, id, (void *)&says[id],
+	CHECK(!ioasid_space_alloc(space, &owner, id, id, (void *)(uintptr_t)&says[id],
 				  &given));
 	CHECK(given == id);
 	says[id] = LIVE;
