@@ -330,6 +330,9 @@ static void handlers_at_any_time(struct fixture *fixture)
 	struct actor busy, other;
 
 	(void)fixture;
+	/* libatomic's locks: one is waited for above its holder. */
+	if (!__atomic_is_lock_free(sizeof(uint64_t), NULL))
+		skip();
 	create_domains(NULL);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(ioasid_rcu_create(NULL, &rcu[i]), 0);
