@@ -16,8 +16,8 @@ struct setting {
 	unsigned int *value, min, max;
 };
 
-static inline void usage(const struct setting *settings,
-			 const char *const *faults)
+_Noreturn static inline void usage(const struct setting *settings,
+				   const char *const *faults)
 {
 	for (; settings->option; settings++)
 		fprintf(stderr, "%s N  %s, %u to %u, else %u\n",
