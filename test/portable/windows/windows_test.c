@@ -441,15 +441,15 @@ static void asked_of_the_system(struct fixture *fixture)
 	Sleep(50);
 	assert_in_range(ioasid_clock() - before_it, 40000000, 40000000000);
 	/* More than there is memory for at once, as a rule. */
-	pages = ioasid_pages_reserve((size_t)1 << 29);
+	pages = ioasid_pages_reserve((size_t)1 << 29, false);
 	assert_non_null(pages);
 	assert_int_equal((uintptr_t)pages % IOASID_CACHE_LINE, 0);
 	for (size_t i = 0; i < (size_t)1 << 29; i += (size_t)1 << 24)
 		assert_int_equal(pages[i]++, 0);
 	assert_int_equal(ioasid_pages_discard(pages, (size_t)1 << 29), 0);
 	assert_int_equal(pages[0], 1);
-	ioasid_pages_release(pages, (size_t)1 << 29);
-	assert_null(ioasid_pages_reserve(SIZE_MAX / 2));
+	ioasid_pages_release(pages, (size_t)1 << 29, false);
+	assert_null(ioasid_pages_reserve(SIZE_MAX / 2, false));
 }
 
 static void *next_of(void *name)
