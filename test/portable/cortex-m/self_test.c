@@ -150,8 +150,8 @@ static void take(struct ioasid_space *space, ioasid_t id)
 #else
 	says[id] = CHANGING;
 #endif
-	CHECK(!ioasid_space_alloc(space, &owner, id, id, (void *)(uintptr_t)&says[id],
-				  &given));
+	CHECK(!ioasid_space_alloc(space, &owner, id, id,
+				  (void *)(uintptr_t)&says[id], &given));
 	CHECK(given == id);
 	says[id] = LIVE;
 }
