@@ -125,13 +125,20 @@ IOASID_BEGIN_DECLS
 #define IOASID_ABI_ONCE(name)                      \
 	__attribute__((weak, visibility("hidden"), \
 		       section(".gnu.linkonce.r." #name)))
+#elif defined(_WIN32) && defined(__clang__)
+/* Of the definition, see below: a declaration would be one. */
+#define IOASID_ABI_ONCE(name)
 #elif defined(_WIN32)
 #define IOASID_ABI_ONCE(name) __attribute__((selectany))
 #else
 #define IOASID_ABI_ONCE(name) __attribute__((weak))
 #endif
 
+#if defined(_WIN32) && defined(__clang__)
+#define IOASID_ABI_KEPT __attribute__((used, selectany))
+#else
 #define IOASID_ABI_KEPT __attribute__((used))
+#endif
 /* gcc has it, but not for all of its targets. */
 #if defined(__has_attribute) && \
 	(defined(__linux__) || (defined(__ELF__) && defined(__clang__)))
