@@ -13,11 +13,12 @@
 #ifndef _DARWIN_C_SOURCE
 #define _DARWIN_C_SOURCE
 #endif
-#if defined(_WIN32) && !defined(_WIN32_WINNT)
-#define _WIN32_WINNT 0x0601
-#endif
 #ifndef _NETBSD_SOURCE
 #define _NETBSD_SOURCE
+#endif
+/* Windows has another such name; what is used came with Windows 7. */
+#if defined(_WIN32) && !defined(_WIN32_WINNT)
+#define _WIN32_WINNT 0x0601
 #endif
 
 #endif /* IOASID_FEATURES_H */

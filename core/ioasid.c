@@ -15,10 +15,9 @@ const char *ioasid_version(void)
 ioasid_atomic_ptr ioasid_default;
 
 static struct ioasid_lock default_lock = IOASID_LOCK_INIT;
-static struct ioasid_space_config default_config = {
-	.store = IOASID_STORE_DEFAULT,
-	.flavour = IOASID_RCU_DEFAULT,
-};
+static struct ioasid_space_config default_config;
+/* That one, or NULL for what ioasid_space_create() makes of it. */
+static const struct ioasid_space_config *chosen;
 static struct ioasid_guard default_guard;
 
 static void default_fork_prepare(void)
@@ -41,9 +40,8 @@ static void default_unload(void)
 	struct ioasid_space *space = ioasid_load_relaxed(&ioasid_default);
 
 	/* Whom else it would call may be gone already. */
-	if (space && !default_config.memory.alloc &&
-	    !default_config.lock.lock && !default_config.rcu &&
-	    !default_config.store_ops)
+	if (space && !(chosen && (chosen->memory.alloc || chosen->lock.lock ||
+				  chosen->rcu || chosen->store_ops)))
 		ioasid_space_destroy(space);
 }
 
@@ -73,29 +71,27 @@ static void unlock_default(void)
 
 int ioasid_default_configure(const struct ioasid_space_config *config)
 {
-	static const struct ioasid_space_config defaults = {
-		.store = IOASID_STORE_DEFAULT,
-		.flavour = IOASID_RCU_DEFAULT,
-	};
 	struct ioasid_space_config trial_config;
 	struct ioasid_space *trial;
 	int ret = -EBUSY;
 
-	if (!config)
-		config = &defaults;
-	trial_config = *config;
+	if (config)
+		trial_config = *config;
 	/* A domain of its own: nothing else is waited for. */
-	if (config->rcu) {
+	if (config && config->rcu) {
 		trial_config.rcu = NULL;
 		trial_config.flavour = IOASID_RCU_NONE;
 	}
 	if (!lock_default())
 		return -EDEADLK;
 	if (!ioasid_load_relaxed(&ioasid_default)) {
-		ret = ioasid_space_create(&trial_config, &trial);
+		ret = ioasid_space_create(config ? &trial_config : NULL,
+					  &trial);
 		if (!ret) {
 			ioasid_space_destroy(trial);
-			default_config = *config;
+			if (config)
+				default_config = *config;
+			chosen = config ? &default_config : NULL;
 		}
 	}
 	unlock_default();
@@ -111,7 +107,7 @@ struct ioasid_space *ioasid_default_space(void)
 	if (!lock_default())
 		return NULL;
 	space = ioasid_load_relaxed(&ioasid_default);
-	if (!space && !ioasid_space_create(&default_config, &space))
+	if (!space && !ioasid_space_create(chosen, &space))
 		ioasid_store_release(&ioasid_default, space);
 	unlock_default();
 	return space;

@@ -97,7 +97,7 @@ static void domains_fork_child(void)
 static void reclaimers_unload(void)
 {
 	for (struct domain *domain = domains; domain; domain = domain->next)
-		if (domain->reclaimer)
+		if (ioasid_rcu_reclaims(domain))
 			ioasid_rcu_reclaimer_stop(domain);
 }
 

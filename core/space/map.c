@@ -28,8 +28,8 @@ static size_t store_bytes(const struct ioasid_store *store)
 #endif
 
 /*
- * A hash store, or else a radix store, whose private pointers are the values. Readers without lock look
- * keys up as IDs are; see ioasid_spid_find().
+ * A hash store, or else a radix store, whose private pointers are the values.
+ * Readers without lock look keys up as IDs are; see ioasid_spid_find().
  */
 
 static const struct ioasid_store_ops *map_ops(void)

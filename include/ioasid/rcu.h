@@ -308,14 +308,15 @@ IOASID_INLINE void ioasid_rcu_epoch_unlock(struct ioasid_rcu *rcu)
  */
 IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
 {
-	if (ioasid_likely(ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_PLAIN))
+	enum ioasid_rcu_read_side side = ioasid_rcu_read_side(rcu);
+
+	if (ioasid_likely(side == IOASID_RCU_READ_PLAIN))
 		ioasid_rcu_epoch_lock(rcu, false);
-	else if (ioasid_likely(ioasid_rcu_read_side(rcu) ==
-			       IOASID_RCU_READ_NOTHING))
+	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
 		return;
-	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_FENCED)
+	else if (side == IOASID_RCU_READ_FENCED)
 		ioasid_rcu_epoch_lock(rcu, true);
-	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_COUNTED)
+	else if (side == IOASID_RCU_READ_COUNTED)
 		rcu->nesting++;
 	else
 		rcu->ops->read_lock(rcu->ops_context);
@@ -330,12 +331,13 @@ IOASID_INLINE void ioasid_rcu_read_lock(struct ioasid_rcu *rcu)
  */
 IOASID_INLINE void ioasid_rcu_read_unlock(struct ioasid_rcu *rcu)
 {
-	if (ioasid_likely(ioasid_rcu_read_side(rcu) <= IOASID_RCU_READ_FENCED))
+	enum ioasid_rcu_read_side side = ioasid_rcu_read_side(rcu);
+
+	if (ioasid_likely(side <= IOASID_RCU_READ_FENCED))
 		ioasid_rcu_epoch_unlock(rcu);
-	else if (ioasid_likely(ioasid_rcu_read_side(rcu) ==
-			       IOASID_RCU_READ_NOTHING))
+	else if (ioasid_likely(side == IOASID_RCU_READ_NOTHING))
 		return;
-	else if (ioasid_rcu_read_side(rcu) == IOASID_RCU_READ_COUNTED)
+	else if (side == IOASID_RCU_READ_COUNTED)
 		rcu->nesting--;
 	else
 		rcu->ops->read_unlock(rcu->ops_context);
