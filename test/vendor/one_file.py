@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the one-file form share."""
+"""What the tests of the one-file form and of build systems share."""
 
 import os
 import subprocess
