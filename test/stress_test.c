@@ -79,7 +79,7 @@ struct worker {
 	struct test_random random;
 };
 
-static double seconds = TEST_LIGHT ? 0.5 : 0.35;
+static double seconds = TEST_LIGHT ? 0.3 : 0.2;
 
 static void report(struct stress *stress, const char *what)
 {
