@@ -32,6 +32,17 @@ _TOOLS = {
     ),
 }
 
+# No platform has it.
+_BUILD = """\
+constraint_setting(name = "toolchain")
+
+constraint_value(
+    name = "missing",
+    constraint_setting = ":toolchain",
+    visibility = ["//visibility:public"],
+)
+"""
+
 def _language_tools_impl(ctx):
     lines = []
     for name, (paths, package) in _TOOLS.items():
@@ -42,10 +53,10 @@ def _language_tools_impl(ctx):
                   (missing[0], package))
         lines.append("%s = %s" % (
             name,
-            ["@platforms//:incompatible"] if missing else [],
+            ["@%s//:missing" % ctx.name] if missing else [],
         ))
     ctx.file("available.bzl", "\n".join(lines) + "\n")
-    ctx.file("BUILD", "")
+    ctx.file("BUILD", _BUILD)
     ctx.file("WORKSPACE", "workspace(name = %s)\n" % repr(ctx.name))
 
 # local: probed again whenever the Bazel server starts.
