@@ -355,6 +355,68 @@ static void bitmap_pages(struct fixture *fixture)
 	check_valid(space);
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
+
+enum { LARGE_PAGE = 64 << 10 };
+
+static void *reserve_large(void *context, size_t size)
+{
+	void *block = NULL;
+
+	(void)context;
+	CHECK(!posix_memalign(&block, LARGE_PAGE, size));
+	return memset(block, 0, size);
+}
+
+static void release_large(void *context, void *memory, size_t size)
+{
+	(void)context;
+	(void)size;
+	free(memory);
+}
+
+static size_t discard_large(void *context, void *memory, size_t size)
+{
+	uintptr_t start = (uintptr_t)memory, end = start + size;
+
+	(void)context;
+	start = (start + LARGE_PAGE - 1) & -(uintptr_t)LARGE_PAGE;
+	end &= -(uintptr_t)LARGE_PAGE;
+	/* The bytes may stay: readers may be looking at them. */
+	return end > start ? end - start : 0;
+}
+
+/* A page that is given back in parts is given back, and is counted once. */
+static void bitmap_large_pages(struct fixture *fixture)
+{
+	struct ioasid_space_config config = {
+		.max = 262143,
+		.store = IOASID_STORE_BITMAP,
+	};
+	const size_t size = 262144 * sizeof(struct ioasid_slot);
+	struct ioasid_space *space;
+	size_t given;
+	ioasid_t id;
+
+	config.memory = test_memory_hooks(&fixture->memory, false);
+	config.memory.reserve = reserve_large;
+	config.memory.release = release_large;
+	config.memory.discard = discard_large;
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	fill(space, 262144);
+	for (id = 0; id < 262144; id++)
+		if (id != 100000)
+			CHECK(!ioasid_space_free(space, id));
+	given = ioasid_space_trim(space);
+	assert_in_range(given, size - 2 * LARGE_PAGE, size - LARGE_PAGE);
+	assert_in_range(ioasid_space_trim(space), 0, 4 * LARGE_PAGE);
+	assert_int_equal(ioasid_space_free(space, 100000), 0);
+	assert_in_range(ioasid_space_trim(space), LARGE_PAGE, 6 * LARGE_PAGE);
+	for (int i = 0; i < 3; i++)
+		ioasid_space_trim(space);
+	assert_int_equal(ioasid_space_trim(space), 0);
+	check_valid(space);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
 #endif
 #endif
 
@@ -371,6 +433,7 @@ int main(void)
 		CASE(generations_go_on, PER_STORE | NO_SPACE),
 #if TEST_POSIX
 		CASE(bitmap_pages, NO_SPACE),
+		CASE(bitmap_large_pages, NO_SPACE),
 #endif
 #endif
 	};

@@ -265,16 +265,19 @@ static bool is_touched(const struct bitmap *bitmap, uint32_t chunk)
 static size_t discard(struct bitmap *bitmap, uint32_t first, uint32_t end)
 {
 	struct ioasid_slot *slots = &bitmap->slots[(size_t)first * CHUNK];
-	size_t count = (size_t)(end - first) * CHUNK, bytes;
+	size_t count = (size_t)(end - first) * CHUNK, bytes, left;
 
 	for (size_t i = 0; i < count; i++)
 		ioasid_slot_forget(&slots[i], &bitmap->generation);
 	bytes = ioasid_memory_discard(&bitmap->memory, bitmap->slots_size,
 				      slots, count * sizeof(*slots));
-	if (bytes == count * sizeof(*slots))
-		for (; first < end; first++)
-			bitmap->touched[first / 64] &=
-				~(UINT64_C(1) << first % 64);
+	/*
+	 * Where pages are larger than chunks, parts of some at either end are
+	 * left, which go once their neighbours do.
+	 */
+	left = (count - bytes / sizeof(*slots) + CHUNK - 1) / CHUNK;
+	for (size_t chunk = first + left; chunk + left < end; chunk++)
+		bitmap->touched[chunk / 64] &= ~(UINT64_C(1) << chunk % 64);
 	return bytes;
 }
 
