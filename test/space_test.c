@@ -1285,11 +1285,11 @@ static void shared_domain(struct fixture *fixture)
 /* A table replaced while many new IDs come: none of them may run full. */
 static void shrink_and_refill(struct fixture *fixture)
 {
-	enum { MOST = 3000 };
+	enum { MOST = 3000, STEP = TEST_LIGHT ? 900 : 150 };
 	struct ioasid_space *wide = fixture->space;
 	ioasid_t left, id, n;
 
-	for (left = 0; left < MOST; left += MOST / 20) {
+	for (left = 0; left < MOST; left += STEP) {
 		fixture->space = another(fixture, 0, 0xffffff);
 		for (n = 0; n < MOST; n++)
 			give(fixture, NULL, pointer(n));
