@@ -13,15 +13,18 @@
 #include "ioasid_urcu.h"
 
 /*
- * Grace periods passed, times 2; odd while one is under way, which whoever
- * waits for one of liburcu's from then on may end. No lock, so that fork and
- * the locks polling is called with are nothing to it.
+ * Grace periods are numbered as they begin, and may overlap: a reader that ran
+ * before one began has left once that one, or one with a higher number, has
+ * ended. No lock, so that fork and the locks polling is called with are nothing
+ * to it.
  */
-static ioasid_atomic_u64 phase;
+static ioasid_atomic_u64 begun;
+/* The highest number that has ended. */
+static ioasid_atomic_u64 ended;
 
-/* 1 while @work is liburcu's; the phase it then ends */
+/* 1 while @work is liburcu's; the grace period it then ends */
 static ioasid_atomic_u32 queued;
-static uint64_t queued_phase;
+static uint64_t queued_number;
 static struct rcu_head work;
 
 /* Of this thread: registered by thread_register() below. */
@@ -49,26 +52,27 @@ static bool read_ongoing(void *context)
 	return rcu_read_ongoing() != 0;
 }
 
-/* Begins a grace period unless one is under way; its phase. */
+/* Before a grace period of liburcu's is asked for; its number. */
 static uint64_t begin(void)
 {
-	uint64_t now = ioasid_load_acquire(&phase);
+	uint64_t number = ioasid_fetch_add_acq_rel(&begun, 1) + 1;
 
-	while (now % 2 == 0 && !ioasid_cas_acq_rel(&phase, &now, now + 1))
-		;
 	/* Pairs with the fence of start_poll(). */
 	ioasid_fence_seq_cst();
-	return now | 1;
+	return number;
 }
 
-static void end(uint64_t begun)
+static void end(uint64_t number)
 {
-	ioasid_cas_acq_rel(&phase, &begun, begun + 1);
+	uint64_t last = ioasid_load_relaxed(&ended);
+
+	while (last < number && !ioasid_cas_acq_rel(&ended, &last, number))
+		;
 }
 
 static void synchronize(void *context)
 {
-	uint64_t begun = begin();
+	uint64_t number = begin();
 	int state;
 
 	(void)context;
@@ -76,25 +80,21 @@ static void synchronize(void *context)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	synchronize_rcu();
 	pthread_setcancelstate(state, NULL);
-	end(begun);
+	end(number);
 }
 
 static uint64_t start_poll(void *context)
 {
-	uint64_t now;
-
 	(void)context;
-	/* A grace period not yet begun sees all that went before. */
+	/* One that has not begun yet sees all that went before. */
 	ioasid_fence_seq_cst();
-	now = ioasid_load_acquire(&phase);
-	/* The one under way may have begun too early. */
-	return now / 2 + 1 + now % 2;
+	return ioasid_load_acquire(&begun) + 1;
 }
 
 static void on_work(struct rcu_head *head)
 {
 	(void)head;
-	end(queued_phase);
+	end(queued_number);
 	ioasid_store_release(&queued, 0);
 }
 
@@ -104,11 +104,11 @@ static bool poll_cookie(void *context, uint64_t cookie)
 	struct call_rcu_data *own;
 
 	(void)context;
-	if (ioasid_load_acquire(&phase) / 2 >= cookie)
+	if (ioasid_load_acquire(&ended) >= cookie)
 		return true;
 	if (ioasid_exchange_acquire(&queued, 1))
 		return false;
-	queued_phase = begin();
+	queued_number = begin();
 	/*
 	 * call_rcu() wants a reader, lest the worker of its CPU goes away. The
 	 * default worker does not: any thread may use it.

@@ -197,6 +197,21 @@ static void poll_passes(void *rcu)
 	}
 }
 
+/* Asked for while an earlier one is under way: a wait for readers brings both. */
+static void wait_ends_polls(struct fixture *fixture)
+{
+	uint64_t earlier, later;
+
+	for (int i = 0; i < 100; i++) {
+		earlier = ioasid_rcu_start_poll(fixture->rcu);
+		ioasid_rcu_poll(fixture->rcu, earlier);
+		later = ioasid_rcu_start_poll(fixture->rcu);
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+		assert_true(ioasid_rcu_poll(fixture->rcu, earlier));
+		assert_true(ioasid_rcu_poll(fixture->rcu, later));
+	}
+}
+
 /*
  * Grace periods for a thread that is not registered: they do not depend on
  * workers of CPUs, which only a reader may count on.
@@ -234,6 +249,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(readers_are_shared, PER_FLAVOUR | PROCESS_WIDE | NO_SPACE),
 		CASE(registration, PER_FLAVOUR | PROCESS_WIDE | NO_SPACE),
+		CASE(wait_ends_polls, PER_FLAVOUR | PROCESS_WIDE | NO_SPACE),
 		CASE(workers_of_cpus, PER_FLAVOUR | PROCESS_WIDE | NO_SPACE),
 	};
 
