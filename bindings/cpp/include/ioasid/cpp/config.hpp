@@ -47,6 +47,12 @@
 #define IOASID_LIFETIMEBOUND
 #endif
 
+/*
+ * The way of one lookup, as IOASID_INLINE: compilers judge it too large, but most
+ * goes away where it is inlined.
+ */
+#define IOASID_CPP_INLINE [[gnu::always_inline]]
+
 IOASID_CPP_BEGIN
 
 /** version - of the binding, which is the library's */

@@ -126,6 +126,12 @@ public:
 		}
 	}
 
+	/* Is there something that the domain did not take? */
+	bool waits() const noexcept
+	{
+		return leftovers_.load(std::memory_order_relaxed) != nullptr;
+	}
+
 	/* The library's space is gone, and with it all readers. */
 	void ended() noexcept
 	{
@@ -569,6 +575,13 @@ public:
 
 	ioasid_t id() const noexcept
 	{
+		return id_;
+	}
+
+	/** detach - leave it to the caller, who knows the ID */
+	ioasid_t detach() noexcept
+	{
+		core_ = nullptr;
 		return id_;
 	}
 

@@ -235,13 +235,18 @@ public:
 
 		if (!this->space_)
 			return {};
+		/* Readers of a shared domain may still be at what they found. */
+		int ret = ioasid_rcu_synchronize(this->space_->rcu);
+
+		if (ret)
+			return detail::error_of(ret);
 		if (this->stats().pending)
 			return errc::busy;
 		struct context {
 			detail::deferred *&values;
 			bool &held;
 		} found = { values, held };
-		const int ret = ioasid_space_for_each(
+		ret = ioasid_space_for_each(
 			this->space_, nullptr, 0, invalid_id,
 			[](ioasid_t, void *data, void *arg) -> int {
 				context *self = static_cast<context *>(arg);

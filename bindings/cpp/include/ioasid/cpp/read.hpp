@@ -248,6 +248,7 @@ private:
 template <typename T, typename Storage = detail::plain_storage<T>>
 class read_section {
 public:
+	IOASID_CPP_INLINE
 	explicit read_section(const basic_space<T, Storage> &space) noexcept
 		: space_(space.native()), rcu_(space_->rcu)
 	{
@@ -260,19 +261,19 @@ public:
 	static void *operator new(std::size_t) = delete;
 	static void *operator new[](std::size_t) = delete;
 
-	~read_section()
+	IOASID_CPP_INLINE ~read_section()
 	{
 		ioasid_rcu_read_unlock(rcu_);
 	}
 
 	/** find - as ioasid_space_find_rcu(): wait-free */
-	result<borrowed<T>>
+	IOASID_CPP_INLINE result<borrowed<T>>
 	find(ioasid_t id) const & noexcept IOASID_LIFETIMEBOUND
 	{
 		return find(set<T>(), id);
 	}
 
-	result<borrowed<T>>
+	IOASID_CPP_INLINE result<borrowed<T>>
 	find(set<T> owner, ioasid_t id) const & noexcept IOASID_LIFETIMEBOUND
 	{
 		void *data;
@@ -283,13 +284,13 @@ public:
 	}
 
 	/** find - one use of an ID, as ioasid_space_find_handle_rcu() */
-	result<borrowed<T>>
+	IOASID_CPP_INLINE result<borrowed<T>>
 	find(handle use) const & noexcept IOASID_LIFETIMEBOUND
 	{
 		return find(set<T>(), use);
 	}
 
-	result<borrowed<T>>
+	IOASID_CPP_INLINE result<borrowed<T>>
 	find(set<T> owner, handle use) const & noexcept IOASID_LIFETIMEBOUND
 	{
 		void *data;
@@ -371,7 +372,8 @@ private:
 			detail::lent<T>{ Storage::value(data), rcu_ });
 	}
 
-	result<borrowed<T>> found(int ret, void *data) const noexcept
+	IOASID_CPP_INLINE result<borrowed<T>> found(int ret,
+						    void *data) const noexcept
 	{
 		if (ioasid_unlikely(ret != 0))
 			return detail::error_of(ret);

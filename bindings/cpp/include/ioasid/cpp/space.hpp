@@ -789,9 +789,15 @@ protected:
 
 	errc finish() noexcept
 	{
+		int ret = 0;
+
 		if (!space_)
 			return errc();
-		const int ret = ioasid_space_destroy(space_);
+		/* The library waits only if something is deferred there. */
+		if (core_->waits())
+			ret = ioasid_rcu_synchronize(space_->rcu);
+		if (!ret)
+			ret = ioasid_space_destroy(space_);
 
 		if (ret)
 			return detail::error_of(ret);

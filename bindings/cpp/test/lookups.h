@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LOOKUPS_H
+#define LOOKUPS_H
+
+#include <stdint.h>
+
+/*
+ * A way that the hash store takes only while its table is replaced. g++ would
+ * make it part of a lookup in C++, where it is inline, and not in C, where that
+ * has another meaning: said here for both, before the headers.
+ */
+struct ioasid_slot;
+struct ioasid_store;
+#ifdef __cplusplus
+extern "C"
+#endif
+	struct ioasid_slot *
+	ioasid_hash_find_moved(const struct ioasid_store *store, uint32_t id)
+		__attribute__((cold));
+
+#include <ioasid/space.h>
+
+struct session {
+	int user;
+};
+
+/* What a C program keeps where C++ has a space<T> and a set<T>. */
+struct space_of_c {
+	struct ioasid_space *native;
+};
+
+struct set_of_c {
+	struct ioasid_space *space;
+	struct ioasid_set *native;
+};
+
+#endif
