@@ -16,14 +16,6 @@ int lookup_handle(const space *sessions, const set *tenant,
 int lookup_owned(const owning_space *sessions, const set *tenant, ioasid_t id);
 }
 
-#ifdef PLANTED
-// A lookup that costs more: the test has to see it.
-static bool checked(const space &sessions)
-{
-	return static_cast<bool>(sessions);
-}
-#endif
-
 int lookup_id(const space *sessions, ioasid_t id)
 {
 	const ioasid::read_section guard(*sessions);
@@ -36,7 +28,9 @@ int lookup_id(const space *sessions, ioasid_t id)
 int lookup_set(const space *sessions, const set *tenant, ioasid_t id)
 {
 #ifdef PLANTED
-	if (!checked(*sessions))
+	// A lookup that costs more: the test has to see it.
+	if (ioasid::handle(id | 1ull << 32).generation() !=
+	    sessions->handle_of(*tenant, id).value_or({}).generation())
 		return -1;
 #endif
 	const ioasid::read_section guard(*sessions);

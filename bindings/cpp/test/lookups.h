@@ -7,8 +7,10 @@
 /*
  * A way that the hash store takes only while its table is replaced. g++ would
  * make it part of a lookup in C++, where it is inline, and not in C, where that
- * has another meaning: said here for both, before the headers.
+ * has another meaning: said here for both, before the headers. C takes that for
+ * the place of its definition, of which a program has one already.
  */
+#ifndef LOOKUPS_LINKED
 struct ioasid_slot;
 struct ioasid_store;
 #ifdef __cplusplus
@@ -17,6 +19,7 @@ extern "C"
 	struct ioasid_slot *
 	ioasid_hash_find_moved(const struct ioasid_store *store, uint32_t id)
 		__attribute__((cold));
+#endif
 
 #include <ioasid/space.h>
 

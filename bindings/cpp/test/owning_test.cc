@@ -210,6 +210,12 @@ void emplaced()
 		values.emplace_in(tenant, { 3, 3 }, 1, "text").value();
 
 	CHECK(id == 3 && values.get(tenant, id)->text == "text");
+	struct pair {
+		int a, b;
+	};
+	auto pairs = ioasid::owning_space<pair>::create().value();
+	CHECK(pairs.get(pairs.emplace(1, 2).value())->b == 2);
+	CHECK(pairs.get(pairs.alloc({ 3, 4 }).value())->a == 3);
 	auto pointers =
 		ioasid::owning_space<std::unique_ptr<int>>::create().value();
 	const ioasid_t other = pointers.alloc(std::make_unique<int>(5)).value();

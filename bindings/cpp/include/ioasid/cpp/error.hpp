@@ -420,14 +420,14 @@ public:
 			return std::addressof(**this);
 	}
 
-	template <typename U> constexpr T value_or(U &&other) const &
+	template <typename U = T> constexpr T value_or(U &&other) const &
 	{
 		if (has_value())
 			return *value_;
 		return static_cast<T>(std::forward<U>(other));
 	}
 
-	template <typename U> constexpr T value_or(U &&other) &&
+	template <typename U = T> constexpr T value_or(U &&other) &&
 	{
 		if (has_value())
 			return std::move(*value_);

@@ -17,10 +17,19 @@ IOASID_CPP_BEGIN
 
 namespace detail {
 
+/* A T of what constructs it, or for an aggregate of what it consists of. */
+template <typename T, typename... Args> T build(Args &&...args)
+{
+	if constexpr (std::is_constructible_v<T, Args &&...>)
+		return T(std::forward<Args>(args)...);
+	else
+		return T{ std::forward<Args>(args)... };
+}
+
 template <typename T> struct owned_value {
 	template <typename... Args>
-	explicit owned_value(Args &&...args)
-		: value(std::forward<Args>(args)...)
+	explicit owned_value(std::in_place_t, Args &&...args)
+		: value(build<T>(std::forward<Args>(args)...))
 	{
 	}
 
@@ -36,7 +45,7 @@ template <typename T> struct owned_value {
 template <typename T> struct owned final : owned_value<T>, deferred {
 	template <typename... Args>
 	explicit owned(std::in_place_t, Args &&...args)
-		: owned_value<T>(std::forward<Args>(args)...),
+		: owned_value<T>(std::in_place, std::forward<Args>(args)...),
 		  deferred(not_found_any_more), uses(1)
 	{
 	}
