@@ -819,29 +819,53 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
+type object struct {
+	owner int
+	// not atomic: the race detector, too, is to see that nobody reads it then
+	gone bool
+}
+
+// A stressPlant is a fault that the stress must find.
+type stressPlant int
+
+const (
+	noPlant stressPlant = iota
+	setsIgnored
+	gonePrematurely
+)
+
 // Tenants look up, allocate and free at once, and never see another's value, nor one
 // that was released.
 func TestStress(t *testing.T) {
 	for _, store := range []Store{Radix, Bitmap, Hash} {
-		stress(t, store, 400*time.Millisecond)
+		if err := stress(t, store, noPlant, 400*time.Millisecond); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-type object struct {
-	owner int
-	id    atomic.Uint32
-	gone  atomic.Bool
+func TestStressFindsFaults(t *testing.T) {
+	if err := stress(t, Radix, setsIgnored, 10*time.Second); err == nil {
+		t.Error("tenants that see each other were not found out")
+	}
+	if raceEnabled {
+		t.Skip("the other fault is one for the race detector")
+	}
+	if err := stress(t, Radix, gonePrematurely, 10*time.Second); err == nil {
+		t.Error("a release without a grace period was not found out")
+	}
 }
 
-func stress(t *testing.T, store Store, length time.Duration) {
+func stress(t *testing.T, store Store, plant stressPlant, length time.Duration) error {
 	const tenants, ids = 3, 64
 	s := space[*object](t, Config{Store: store, Max: ids - 1})
-	s.OnRelease(func(o *object) { o.gone.Store(true) })
+	s.OnRelease(func(o *object) { o.gone = true })
 	var sets [tenants]*Set[*object]
 	for i := range sets {
 		sets[i] = must(s.NewSet(SetConfig{}))
 	}
 	var found, refused, removed atomic.Int64
+	var failure atomic.Pointer[error]
 	end := time.Now().Add(length)
 	var wait sync.WaitGroup
 	worker := func(f func(random uint32) error) {
@@ -853,8 +877,11 @@ func stress(t *testing.T, store Store, length time.Duration) {
 				random ^= random << 13
 				random ^= random >> 17
 				random ^= random << 5
-				if err := f(random); err != nil {
-					t.Error(err)
+				err := f(random)
+				if err != nil {
+					failure.CompareAndSwap(nil, &err)
+				}
+				if failure.Load() != nil {
 					return
 				}
 			}
@@ -876,23 +903,20 @@ func stress(t *testing.T, store Store, length time.Duration) {
 	for i := range sets {
 		tenant, set := i, sets[i]
 		worker(func(random uint32) error { // changes
-			o := &object{owner: tenant}
-			id, err := set.Alloc(0, ids-1, o)
-			if err == nil {
-				o.id.Store(uint32(id))
-			} else if err != ErrNoSpace && err != ErrAgain {
+			_, err := set.Alloc(0, ids-1, &object{owner: tenant})
+			if err != nil && err != ErrNoSpace && err != ErrAgain {
 				return err
 			}
-			id = ID(random % ids)
+			id := ID(random % ids)
 			switch random >> 8 % 3 {
 			case 0:
 				old, err := set.Remove(id)
 				if err == nil {
 					removed.Add(1)
-					if err := s.Synchronize(); err != nil {
-						return err
+					if plant != gonePrematurely {
+						err = s.Synchronize()
 					}
-					old.gone.Store(true)
+					old.gone = true
 				}
 				return check(tenant, old, err)
 			case 1:
@@ -910,7 +934,11 @@ func stress(t *testing.T, store Store, length time.Duration) {
 			return nil
 		})
 		worker(func(random uint32) error { // lookups
-			o, err := set.Find(ID(random % ids))
+			find := set.Find
+			if plant == setsIgnored {
+				find = s.Find
+			}
+			o, err := find(ID(random % ids))
 			return check(tenant, o, err)
 		})
 		worker(func(random uint32) error { // sections and batches
@@ -929,27 +957,55 @@ func stress(t *testing.T, store Store, length time.Duration) {
 						return err
 					}
 				}
-				return set.Each(func(_ ID, o *object) bool { return o.owner == tenant })
+				var wrong error
+				err := set.Each(func(_ ID, o *object) bool {
+					wrong = check(tenant, o, nil)
+					return wrong == nil
+				})
+				if err == nil {
+					err = wrong
+				}
+				return err
 			}
 			return s.Read(func(r *Reader[*object]) error {
 				o, err := r.FindIn(set, ID(random%ids))
-				if err == nil {
-					for i := 0; i < 10; i++ {
-						if o.gone.Load() {
-							return errors.New("released in a section")
-						}
+				for i := 0; err == nil && i < 10; i++ {
+					if o.gone {
+						return errors.New("released in a section")
 					}
+					runtime.Gosched()
 				}
 				return check(tenant, o, err)
 			})
 		})
 	}
 	wait.Wait()
+	if err := failure.Load(); err != nil {
+		return *err
+	}
 	if found.Load() == 0 || refused.Load() == 0 || removed.Load() == 0 {
 		t.Error("nothing happened:", found.Load(), refused.Load(), removed.Load())
 	}
+	t.Logf("%d found, %d refused, %d removed", found.Load(), refused.Load(), removed.Load())
 	must(s.FreeAll())
 	wants(t, "barrier", s.Barrier(), nil)
 	held(t, s, 0)
 	wants(t, "validate", s.Validate(), nil)
+	return nil
+}
+
+// With the race detector, and IOASID_PLANTED_RACE, this is what it has to find.
+func TestPlantedRace(t *testing.T) {
+	if !raceEnabled || os.Getenv("IOASID_PLANTED_RACE") == "" {
+		t.Skip("only where the race detector is itself tested")
+	}
+	s := space[*object](t, Config{})
+	id := must(s.Alloc(1, 9, &object{}))
+	done := make(chan bool)
+	go func() {
+		must(s.Find(id)).gone = true
+		close(done)
+	}()
+	must(s.Find(id)).gone = true
+	<-done
 }
