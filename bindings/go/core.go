@@ -122,6 +122,13 @@ func (c *core) find(set *setCore, id ID) int64 {
 	return int64(token)
 }
 
+// findToExchange is the token of an ID whose value is to be exchanged, waiting or not.
+func (c *core) findToExchange(id ID, waits bool) int64 {
+	token := C.goioasid_find_to_exchange(c.c, C.uint32_t(id), cBool(waits))
+	runtime.KeepAlive(c)
+	return int64(token)
+}
+
 func (c *core) findHandle(set *setCore, handle Handle) int64 {
 	token := C.goioasid_find_handle(c.c, set.pointer(), C.uint64_t(handle))
 	runtime.KeepAlive(c)
@@ -174,12 +181,6 @@ func (c *core) readLock() int64 {
 func (c *core) readUnlock() {
 	C.goioasid_read_unlock(c.c)
 	runtime.KeepAlive(c)
-}
-
-func (c *core) readHeld() bool {
-	held := C.goioasid_read_held(c.c)
-	runtime.KeepAlive(c)
-	return held != 0
 }
 
 func (c *core) readerFind(set *setCore, id ID) int64 {

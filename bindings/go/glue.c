@@ -249,6 +249,19 @@ int64_t goioasid_find(uintptr_t space, uintptr_t set, uint32_t id)
 	return ioasid_likely(!ret) ? token_of(data) : lookup_error(set, ret);
 }
 
+int64_t goioasid_find_to_exchange(uintptr_t space, uint32_t id, int waits)
+{
+	struct go_space *go = to_space(space);
+	int64_t token;
+
+	if (codecs)
+		return -EDEADLK;
+	token = goioasid_find(space, 0, id);
+	if (token >= 0 && waits && ioasid_rcu_read_held(go->rcu))
+		return -EDEADLK;
+	return token;
+}
+
 int64_t goioasid_find_handle(uintptr_t space, uintptr_t set, uint64_t handle)
 {
 	struct go_space *go = to_space(space);
@@ -338,11 +351,6 @@ int goioasid_read_lock(uintptr_t space)
 void goioasid_read_unlock(uintptr_t space)
 {
 	ioasid_rcu_read_unlock(to_space(space)->rcu);
-}
-
-int goioasid_read_held(uintptr_t space)
-{
-	return ioasid_rcu_read_held(to_space(space)->rcu);
 }
 
 /* A closing space has still to wait for the section that the caller is in. */

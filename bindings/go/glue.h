@@ -48,6 +48,8 @@ void goioasid_drop(uintptr_t space);
 
 /* Lookups: a token, or an error. */
 int64_t goioasid_find(uintptr_t space, uintptr_t set, uint32_t id);
+/* For an update of the value; -EDEADLK in a codec, and where one that waits may not. */
+int64_t goioasid_find_to_exchange(uintptr_t space, uint32_t id, int waits);
 int64_t goioasid_find_handle(uintptr_t space, uintptr_t set, uint64_t handle);
 int goioasid_find_many(uintptr_t space, uintptr_t set, const uint32_t *ids,
 		       int64_t *results, size_t count);
@@ -59,7 +61,6 @@ struct goioasid_result goioasid_spid_find(uintptr_t space, uintptr_t set,
 /* Read sections of more than one call; the thread must be the same. */
 int goioasid_read_lock(uintptr_t space);
 void goioasid_read_unlock(uintptr_t space);
-int goioasid_read_held(uintptr_t space);
 int64_t goioasid_reader_find(uintptr_t space, uintptr_t set, uint32_t id);
 int64_t goioasid_reader_find_handle(uintptr_t space, uintptr_t set,
 				    uint64_t handle);

@@ -730,6 +730,7 @@ func TestCallsFromCodecs(t *testing.T) {
 			"free":             s.Free(id), "remove": second(s.Remove(id)),
 			"get": second(s.Get(id)), "synchronize": s.Synchronize(),
 			"barrier": s.Barrier(), "close": s.Close(), "set_data": s.SetData(id, 1),
+			"exchange": second(s.Exchange(id, 1)), "put": second(s.Put(id)),
 			"new set": second(s.NewSet(SetConfig{})), "by token": second(s.SetByToken(1)),
 			"destroy": set.Destroy(), "stats": second(s.Stats()), "validate": s.Validate(),
 			"snapshot": second(s.Snapshot(nil)), "restore": s.Restore(nil, nil),

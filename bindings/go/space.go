@@ -532,7 +532,11 @@ func (s *Space[T]) Put(id ID) (last bool, err error) {
 // Readers inside of Read may have that for a grace period, see [Space.Synchronize].
 // Errors: [ErrNotFound].
 func (s *Space[T]) Exchange(id ID, value T) (old T, err error) {
-	token := s.core.find(nil, id)
+	return s.exchange(id, value, false)
+}
+
+func (s *Space[T]) exchange(id ID, value T, waits bool) (old T, err error) {
+	token := s.core.findToExchange(id, waits)
 	if token < 0 {
 		return old, errorOf(token)
 	}
@@ -547,13 +551,7 @@ func (s *Space[T]) Exchange(id ID, value T) (old T, err error) {
 // the one before. Errors: [ErrNotFound] without waiting; [ErrDeadlock] inside of Read or
 // a codec, nothing has changed; [ErrIO] the value is in place.
 func (s *Space[T]) SetData(id ID, value T) error {
-	if s.core.readHeld() || inCodec() {
-		if token := s.core.find(nil, id); token < 0 {
-			return errorOf(token)
-		}
-		return ErrDeadlock
-	}
-	old, err := s.Exchange(id, value)
+	old, err := s.exchange(id, value, true)
 	if err != nil {
 		return err
 	}
