@@ -148,14 +148,17 @@ IOASID_BEGIN_DECLS
 #endif
 #endif
 
+#define IOASID_ABI_DECLARE(property) \
+	void IOASID_ABI_NAME(built_with_, property)(void);
 #define IOASID_ABI_POINTER(function, name)                     \
-	void function(void);                                   \
 	extern void (*const name)(void) IOASID_ABI_ONCE(name); \
 	IOASID_ABI_KEPT void (*const name)(void) = function;
 #define IOASID_ABI_POINTER_(function, name) IOASID_ABI_POINTER(function, name)
 #define IOASID_ABI_NEED(property)                                   \
 	IOASID_ABI_POINTER_(IOASID_ABI_NAME(built_with_, property), \
 			    IOASID_ABI_NAME(needs_, property))
+
+IOASID_ABI_PROPERTIES(IOASID_ABI_DECLARE)
 
 /* With the default space compiled out a program may go without the library. */
 #ifndef IOASID_DISABLED
