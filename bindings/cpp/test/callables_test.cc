@@ -142,8 +142,8 @@ void owning_notices()
 }
 
 struct pool {
-	std::vector<ioasid_t> ids;
-	std::vector<ioasid_t> back;
+	std::vector<ioasid_t> ids = {};
+	std::vector<ioasid_t> back = {};
 };
 
 void allocators()
@@ -251,7 +251,7 @@ void snapshots()
 	CHECK(needed == bare.size());
 	// A decoder that refuses: what it made before comes back.
 	space refused = made();
-	std::vector<ioasid_t> back;
+	std::vector<ioasid_t> back = {};
 	const auto done = refused.restore(
 		bytes.data(), bytes.size(),
 		[&](ioasid_t id,
@@ -339,7 +339,7 @@ void carried()
 	const auto bytes =
 		sessions.snapshot(nullptr, [](void *) { return 1u; }).value();
 	space copy = made();
-	std::vector<ioasid_t> back;
+	std::vector<ioasid_t> back = {};
 	CHECK(throws([&] {
 		static_cast<void>(copy.restore(
 			bytes.data(), bytes.size(),

@@ -30,8 +30,8 @@ inline int check_status()
 	return check_failed || !check_count;
 }
 
-#define CHECK(...)                                                     \
-	check_that(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, \
+#define CHECK(...)                                                   \
+	check_that((__VA_ARGS__) ? true : false, __FILE__, __LINE__, \
 		   #__VA_ARGS__)
 #define CHECK_ERROR(expression, expected)                                  \
 	check_that((expression).error() == (expected), __FILE__, __LINE__, \

@@ -20,10 +20,13 @@ namespace detail {
 /* A T of what constructs it, or for an aggregate of what it consists of. */
 template <typename T, typename... Args> T build(Args &&...args)
 {
-	if constexpr (std::is_constructible_v<T, Args &&...>)
-		return T(std::forward<Args>(args)...);
-	else
+	constexpr bool copies = sizeof...(Args) == 1 &&
+				(std::is_same_v<std::decay_t<Args>, T> && ...);
+
+	if constexpr (std::is_aggregate_v<T> && !copies)
 		return T{ std::forward<Args>(args)... };
+	else
+		return T(std::forward<Args>(args)...);
 }
 
 template <typename T> struct owned_value {

@@ -84,8 +84,10 @@ private:
 	ioasid_handle_t value_;
 };
 
+#ifndef IOASID_NO_SETS
 /** set_info - see struct ioasid_set_info */
 using set_info = ioasid_set_info;
+#endif
 
 /** set_config - as struct ioasid_set_config; the name is copied */
 struct set_config {

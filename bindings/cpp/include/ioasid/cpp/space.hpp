@@ -94,6 +94,16 @@ template <typename T> void *to_data(T *value) noexcept
 	return const_cast<void *>(static_cast<const volatile void *>(value));
 }
 
+/* What is looked for, of a number of whatever type: an ID, unless a handle. */
+template <typename Id> constexpr auto key_of(Id id) noexcept
+{
+	if constexpr (std::is_same_v<Id, handle> ||
+		      std::is_same_v<Id, ioasid_t>)
+		return id;
+	else
+		return static_cast<ioasid_t>(id);
+}
+
 inline int to_ret(errc error) noexcept
 {
 	return -static_cast<int>(error);
@@ -188,7 +198,8 @@ public:
 			"which may be gone");
 		const section_type guard(*this);
 
-		return guard.find(owner, id).map(std::forward<F>(func));
+		return guard.find(owner, detail::key_of(id))
+			.map(std::forward<F>(func));
 	}
 
 	/**
@@ -210,7 +221,7 @@ public:
 	result<T *> acquire(set<T> owner, Id id, F &&getter) const
 	{
 		const section_type guard(*this);
-		const auto found = guard.find(owner, id);
+		const auto found = guard.find(owner, detail::key_of(id));
 
 		if (!found)
 			return found.error();
@@ -241,7 +252,7 @@ public:
 	{
 		const section_type guard(*this);
 
-		return guard.find(owner, id).has_value();
+		return guard.find(owner, detail::key_of(id)).has_value();
 	}
 
 	/** handle_of - as ioasid_space_handle() */
