@@ -217,9 +217,42 @@ impl<'s, T: 'static, M: Mode<T>> Guard<'s, T, M> {
         set: *const sys::ioasid_set,
         range: impl RangeBounds<Id>,
     ) -> Iter<'_, T, M> {
-        // An empty range begins after its end.
-        let (next, max) = bounds(range).unwrap_or((1, 0));
+        let (next, max) = bounds(range);
         Iter { guard: self, set, next, max }
+    }
+
+    /// The lowest ID of a range, and its value.
+    ///
+    /// Context: takes the space's lock. Errors: [`Error::NotFound`] none;
+    /// [`Error::Invalid`] an empty range. Complexity: as
+    /// `ioasid_space_next()`.
+    pub fn first(
+        &self,
+        range: impl RangeBounds<Id>,
+    ) -> Result<(Id, &T), Error> {
+        self.first_any(null(), range)
+    }
+
+    /// The lowest ID of a set in a range, and its value, as
+    /// [`first`](Self::first).
+    pub fn first_in(
+        &self,
+        set: &Set<'_, T, M>,
+        range: impl RangeBounds<Id>,
+    ) -> Result<(Id, &T), Error> {
+        self.first_any(set.raw.as_ptr(), range)
+    }
+
+    fn first_any(
+        &self,
+        set: *const sys::ioasid_set,
+        range: impl RangeBounds<Id>,
+    ) -> Result<(Id, &T), Error> {
+        let mut iter = self.iter_any(set, range);
+        if iter.next > iter.max {
+            return Err(Error::Invalid);
+        }
+        iter.next().ok_or(Error::NotFound)
     }
 
     /// The set that owns an ID, if one does.

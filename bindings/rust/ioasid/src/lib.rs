@@ -36,7 +36,7 @@ pub use mode::{Local, Mode, Shared};
 pub use notifier::{Event, Notice, Notifier};
 pub use refs::{OwnedId, PublishError, Ref, Reserved, Retired, RetiredError};
 pub use set::{Set, SetConfig, SetError, SetInfo, SetView};
-pub use space::{Builder, LocalSpace, Reuse, Space, Stats, Store};
+pub use space::{Builder, LocalSpace, Reuse, Space, SpaceError, Stats, Store};
 
 /// An ID: a plain number, as IDs are what hardware, kernels and wires carry.
 ///

@@ -134,7 +134,7 @@ impl<'s, T: 'static, M: Mode<T>> Set<'s, T, M> {
     ///
     /// Errors: also [`Error::Access`] another set's.
     pub fn get_handle(&self, handle: Handle) -> Result<Ref<'s, T, M>, Error> {
-        self.space.get_any(self.raw.as_ptr(), handle.id(), Some(handle))
+        self.space.get_handle_in(self, handle)
     }
 
     /// Frees all its IDs, as [`Space::free_all`], and returns how many.

@@ -2,7 +2,7 @@
 //! Spaces: who owns the values, and every way in and out.
 
 use crate::{
-    error::{check, AllocError, Error, SetDataError},
+    error::{check, giving_back, AllocError, Error, SetDataError},
     guard::Guard,
     mode::{Mode, Shared},
     node::{Head, Node},
@@ -47,7 +47,7 @@ pub enum Reuse {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    range: Result<(Id, Id), Error>,
+    range: (Id, Id),
     store: Store,
     reuse: Reuse,
     quarantine: bool,
@@ -63,7 +63,7 @@ impl Builder {
     /// All defaults.
     pub fn new() -> Self {
         Builder {
-            range: Ok((0, Id::MAX)),
+            range: (0, Id::MAX),
             store: Store::Radix,
             reuse: Reuse::Lowest,
             quarantine: false,
@@ -76,7 +76,8 @@ impl Builder {
         }
     }
 
-    /// The IDs of the space; without it all from 0 to `u32::MAX - 1`.
+    /// The IDs of the space; without it all from 0 to `u32::MAX - 1`. There is
+    /// no space of the ID 0 alone, which the library takes for all.
     pub fn range(mut self, range: impl RangeBounds<Id>) -> Self {
         self.range = bounds(range);
         self
@@ -135,8 +136,8 @@ impl Builder {
 
     /// Makes a space for any thread.
     ///
-    /// Context: takes locks. Errors: [`Error::Invalid`] an empty range, or a NUL
-    /// in the name; [`Error::TooBig`] more IDs than the bitmap store has;
+    /// Context: takes locks. Errors: [`Error::Invalid`] an empty range, one of
+    /// the ID 0 alone, or a NUL in the name; [`Error::TooBig`] more IDs than the bitmap store has;
     /// [`Error::NameTooLong`]; [`Error::NoMemory`]. Complexity: constant.
     #[cfg(feature = "std")]
     pub fn build<T: Send + Sync + 'static>(&self) -> Result<Space<T>, Error> {
@@ -154,7 +155,10 @@ impl Builder {
         &self,
         domain: SharedDomain,
     ) -> Result<Space<T, M>, Error> {
-        let (min, max) = self.range?;
+        let (min, max) = self.range;
+        if max == 0 {
+            return Err(Error::Invalid);
+        }
         let name = c_name(&self.name)?;
         let config = sys::ioasid_space_config {
             min,
@@ -212,8 +216,9 @@ fn domain_raw(_domain: &SharedDomain) -> *mut sys::ioasid_rcu {
     null_mut()
 }
 
-/// The lowest and the highest ID of a range.
-pub(crate) fn bounds(range: impl RangeBounds<Id>) -> Result<(Id, Id), Error> {
+/// The lowest and the highest ID of a range; of an empty one they are the other
+/// way around, which the library refuses.
+pub(crate) fn bounds(range: impl RangeBounds<Id>) -> (Id, Id) {
     let min = match range.start_bound() {
         Bound::Unbounded => Some(0),
         Bound::Included(&id) => Some(id),
@@ -224,23 +229,17 @@ pub(crate) fn bounds(range: impl RangeBounds<Id>) -> Result<(Id, Id), Error> {
         Bound::Included(&id) => Some(id),
         Bound::Excluded(&id) => id.checked_sub(1),
     };
-    match (min, max) {
-        (Some(min), Some(max)) if min <= max => Ok((min, max)),
-        _ => Err(Error::Invalid),
-    }
+    min.zip(max).unwrap_or((1, 0))
 }
 
 /// A name as C has it.
-pub(crate) fn c_name(name: &str) -> Result<[u8; sys::IOASID_NAME_SIZE], Error> {
-    let mut buffer = [0; sys::IOASID_NAME_SIZE];
-    if name.len() >= buffer.len() {
-        return Err(Error::NameTooLong);
-    }
+pub(crate) fn c_name(name: &str) -> Result<Vec<u8>, Error> {
     if name.bytes().any(|byte| byte == 0) {
         return Err(Error::Invalid);
     }
-    buffer[..name.len()].copy_from_slice(name.as_bytes());
-    Ok(buffer)
+    let mut bytes = Vec::from(name);
+    bytes.push(0);
+    Ok(bytes)
 }
 
 /// What there is of a space without the type of its values.
@@ -527,10 +526,7 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         value: T,
         call: impl FnOnce(Id, Id, *mut c_void) -> sys::c_int,
     ) -> Result<sys::c_int, AllocError<T>> {
-        let (min, max) = match bounds(range) {
-            Ok(bounds) => bounds,
-            Err(error) => return Err(AllocError { error, given: value }),
-        };
+        let (min, max) = bounds(range);
         let node = Node::new(value);
         check(call(min, max, Node::as_data(node))).map_err(|error| {
             // SAFETY: new, and not taken: nobody else has seen it.
@@ -549,10 +545,7 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         range: impl RangeBounds<Id>,
         value: T,
     ) -> Result<OwnedId<'_, T, M>, AllocError<T>> {
-        let (min, max) = match bounds(range) {
-            Ok(bounds) => bounds,
-            Err(error) => return Err(AllocError { error, given: value }),
-        };
+        let (min, max) = bounds(range);
         let node = Node::new(value);
         let data = Node::as_data(node);
         let mut id = 0;
@@ -613,7 +606,7 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         set: Option<&Set<'_, T, M>>,
         range: impl RangeBounds<Id>,
     ) -> Result<Reserved<'_, T, M>, Error> {
-        let (min, max) = bounds(range)?;
+        let (min, max) = bounds(range);
         let mut id = 0;
         // SAFETY: space, set and `id` live for the call.
         check(unsafe {
@@ -701,9 +694,21 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         // A reference keeps the use: whoever frees it, the ID is not handed
         // out again before the put below.
         // SAFETY: the space lives for the call.
-        check(unsafe {
+        let got = check(unsafe {
             sys::ioasid_space_get_handle(raw, null_mut(), handle.to_bits())
-        })?;
+        });
+        match got {
+            Err(Error::Overflow) => return Err(Error::Overflow),
+            Err(error) => {
+                // It has ended, or never was: the library counts that. Only of
+                // an ID that is being published, by a handle that was made up,
+                // could this end the life, and its value would leak.
+                // SAFETY: as above.
+                unsafe { sys::ioasid_space_free_handle(raw, handle.to_bits()) };
+                return Err(error);
+            }
+            Ok(_) => {}
+        }
         let removed = self.remove(handle.id());
         // SAFETY: as above; the reference is ours.
         unsafe { sys::ioasid_space_put(raw, handle.id()) };
@@ -886,7 +891,18 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         self.get_any(null_mut(), handle.id(), Some(handle))
     }
 
-    pub(crate) fn get_any(
+    /// [`get_handle`](Self::get_handle) if the ID is a set's.
+    ///
+    /// Errors: also [`Error::Access`] another set's.
+    pub fn get_handle_in(
+        &self,
+        set: &Set<'_, T, M>,
+        handle: Handle,
+    ) -> Result<Ref<'_, T, M>, Error> {
+        self.get_any(set.raw.as_ptr(), handle.id(), Some(handle))
+    }
+
+    fn get_any(
         &self,
         set: *mut sys::ioasid_set,
         id: Id,
@@ -1129,8 +1145,33 @@ pub(crate) unsafe fn string(text: *const sys::c_char) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
-    fn drop(&mut self) {
+giving_back! {
+    /// The space could not be ended: it is there as before.
+    SpaceError<T, M>, Space<T, M>,
+    /// The space.
+    into_space
+}
+
+impl<T: 'static, M: Mode<T>> Space<T, M> {
+    /// Ends the space and drops all its values, as dropping it does, but gives
+    /// it back where it may not wait.
+    ///
+    /// Context: waits, drops values. Errors: [`Error::Deadlock`] inside a guard
+    /// of its domain, which may be one of another space or one that was
+    /// forgotten; with values yet to be dropped inside of any guard; in a `drop`
+    /// that the library calls; [`Error::Io`]. Complexity: its IDs and memory.
+    pub fn destroy(mut self) -> Result<(), SpaceError<T, M>> {
+        match self.end() {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.core.ending = null_mut();
+                Err(SpaceError { error, given: self })
+            }
+        }
+    }
+
+    /// What `drop` does once; on error the values are listed in the core.
+    fn end(&mut self) -> Result<(), Error> {
         let mut from = 0;
         // Values stay where they are until no reader can hold them; their
         // heads are nobody else's, as they are in the space.
@@ -1138,7 +1179,7 @@ impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
             if let Some(node) = Node::<T>::from_data(data) {
                 let head = Node::head(node);
                 // SAFETY: the head of a node in the space, which nobody else
-                // uses any more.
+                // uses: the space is borrowed mutably.
                 unsafe {
                     (*head).next = self.core.ending;
                     (*head).func = Some(Node::<T>::disown_head);
@@ -1147,7 +1188,18 @@ impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
             }
             from = id + 1;
         }
-        if self.core.destroy().is_ok() {
+        self.core.destroy()?;
+        self.core.raw = null_mut();
+        Ok(())
+    }
+}
+
+impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
+    fn drop(&mut self) {
+        if self.core.raw.is_null() {
+            return;
+        }
+        if self.end().is_ok() {
             #[cfg(feature = "std")]
             crate::domain::reclaim_if_any();
             return;
