@@ -1041,8 +1041,8 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
     /// Waits until all values that were freed before are dropped, but for those
     /// that a [`Ref`] or [`Retired`] owns.
     ///
-    /// Context: waits, drops values. Errors: as [`synchronize`]
-    /// (Self::synchronize); [`Error::Deadlock`] also in a `drop` that the library
+    /// Context: waits, drops values. Errors: as
+    /// [`synchronize`](Self::synchronize); [`Error::Deadlock`] also in a `drop` that the library
     /// calls. Complexity: the values that wait.
     pub fn barrier(&self) -> Result<(), Error> {
         self.core.unpark();
@@ -1199,15 +1199,11 @@ impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
         if self.core.raw.is_null() {
             return;
         }
-        if self.end().is_ok() {
-            #[cfg(feature = "std")]
-            crate::domain::reclaim_if_any();
-            return;
-        }
+        let ended = self.end().is_ok();
         // Nothing is freed under readers: the one that keeps it from ending
         // may be a guard that was forgotten, or one of another space.
         #[cfg(feature = "std")]
-        if M::THREADS {
+        if !ended && M::THREADS {
             let nothing = Core {
                 raw: null_mut(),
                 rcu: null_mut(),
@@ -1215,11 +1211,15 @@ impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
                 ending: null_mut(),
                 _domain: None,
             };
-            crate::domain::put_aside(core::mem::replace(
-                &mut self.core,
-                nothing,
-            ));
+            let core = core::mem::replace(&mut self.core, nothing);
+            crate::domain::put_aside(core);
         }
+        #[cfg(feature = "std")]
+        if ended {
+            crate::domain::reclaim_if_any();
+        }
+        #[cfg(not(feature = "std"))]
+        let _ = ended;
     }
 }
 

@@ -300,15 +300,18 @@ fn by_threads_that_free_the_same() {
                 for step in 0..3000u32 {
                     let id = step.wrapping_mul(7).wrapping_add(thread) % 4;
                     match step % 5 {
-                        0 => drop(space.free(id)),
+                        0 => {
+                            let _ = space.free(id);
+                        }
                         1 => drop(space.exchange(id, {
                             count.fetch_add(1, Ordering::Relaxed);
                             ledger.value()
                         })),
                         2 => drop(space.get(id)),
-                        3 => drop(space.handle(id).map(|handle| {
-                            space.remove_handle(handle).map(drop)
-                        })),
+                        3 => {
+                            let handle = space.handle(id);
+                            let _ = handle.and_then(|h| space.free_handle(h));
+                        }
                         _ => drop(space.alloc(.., {
                             count.fetch_add(1, Ordering::Relaxed);
                             ledger.value()
@@ -387,6 +390,8 @@ fn guards_in_destructors() {
         }
     }
     thread_local! {
+        // Clippy looks at the constant that it starts from.
+        #[allow(clippy::declare_interior_mutable_const)]
         static LATE: std::cell::RefCell<Option<Late>> =
             const { std::cell::RefCell::new(None) };
     }
@@ -447,8 +452,8 @@ fn panics_in_drops_abort() {
     }
     let space: Space<Planted> = Space::new().unwrap();
     space.free(space.alloc(.., Planted).unwrap()).unwrap();
-    let barrier = || drop(space.barrier());
-    drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(barrier)));
+    let barrier = || space.barrier();
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(barrier));
     eprintln!("went on");
     process::exit(0);
 }

@@ -302,8 +302,8 @@ impl Run {
         }
         // Sets of a restore are here by an address, which is no name.
         let name = name.filter(|name| !is_name(name));
-        let bound =
-            name.ok_or(Fault::Line("no set, or one with a name".into()))?;
+        let bound = name
+            .ok_or_else(|| Fault::Line("no set, or one with a name".into()))?;
         let text = args.get("as");
         if !is_name(text) || text == "none" || self.sets.contains_key(text) {
             return wrong("not a name, or taken");
