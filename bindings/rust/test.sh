@@ -159,7 +159,12 @@ step_tsan() {
 	ln -sfn "$(rustc --print sysroot)/lib/rustlib/$target/lib"/* "$libraries/"
 	ln -sfn "$runtime" "$libraries/librustc-stable_rt.tsan.a"
 	ln -sfn "$runtime" "$libraries/librustc_rt.tsan.a"
-	export RUSTC_BOOTSTRAP=1 TSAN_OPTIONS=halt_on_error=1
+	# What is done inside of the standard library is not seen, its mutex
+	# included: so only the test that has atomics alone. Its harness sends
+	# results by a channel, and threads end with the fence of an Arc.
+	printf 'race:std::sync::mpsc\nrace:Arc*std..thread\n' >"$work/suppressions"
+	export RUSTC_BOOTSTRAP=1
+	export TSAN_OPTIONS="halt_on_error=1 suppressions=$work/suppressions"
 	export RUSTFLAGS="-Zsanitizer=thread --sysroot $root"
 	export "CC_${target//-/_}=clang-19"
 	export "CFLAGS_${target//-/_}=-fsanitize=thread -g"
@@ -180,7 +185,7 @@ step_tsan() {
 		die "ThreadSanitizer does not notice a race"
 	fi
 	grep -q 'data race' "$work/planted/race.log" || die "no race was reported"
-	cargo test -q -p ioasid --target "$target" --test drops --test threads
+	cargo test -q -p ioasid --target "$target" --test threads
 	unset RUSTC_BOOTSTRAP TSAN_OPTIONS RUSTFLAGS
 }
 
