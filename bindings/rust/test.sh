@@ -95,6 +95,9 @@ unexplained() {
 step_test() {
 	cargo test -q -p ioasid-sys -p ioasid
 	cargo test -q -p ioasid --no-default-features --test local
+	cargo run -q -p ioasid --example tenants | tee "$work/example"
+	grep -qx 'page 7 of tenant 1: None' "$work/example" ||
+		die "the example shows a tenant what is another's"
 }
 
 step_conformance() {

@@ -161,3 +161,32 @@ pub(crate) fn abort_on_panic<R>(func: impl FnOnce() -> R) -> R {
     core::mem::forget(bomb);
     ret
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_do_not_begin_again() {
+        let node = Node::new(5);
+        // SAFETY: the node is this test's: two counts, then none.
+        unsafe {
+            assert!(Node::is_sole(node));
+            assert!(Node::try_own(node));
+            assert!(!Node::is_sole(node));
+            assert!(!Node::disown(node));
+            assert!(Node::disown(node));
+            assert!(!Node::try_own(node));
+            assert_eq!(Node::into_value(node), 5);
+        }
+    }
+
+    #[test]
+    fn a_head_is_where_its_node_is() {
+        let node = Node::new(5);
+        assert_eq!(Node::head(node).cast(), Node::as_data(node));
+        assert_eq!(Node::from_data(Node::as_data(node)), Some(node));
+        // SAFETY: the node is this test's.
+        unsafe { Node::into_value(node) };
+    }
+}

@@ -164,6 +164,14 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
     /// another thread is just telling of the same ID. It may call anything that
     /// the call it is told of may; if it panics, the process aborts.
     ///
+    /// Any thread may call it, so it is [`Send`] and [`Sync`]:
+    ///
+    /// ```compile_fail,E0277
+    /// let space = ioasid::Space::<u8>::new().unwrap();
+    /// let told = std::rc::Rc::new(5);
+    /// space.notifier(0, move |_| println!("{}", told)).unwrap();
+    /// ```
+    ///
     /// Context: takes the space's lock; may be called inside a guard. Errors:
     /// [`Error::NoMemory`]. Complexity: the notifiers registered.
     pub fn notifier<F>(

@@ -100,15 +100,17 @@ giving_back! {
 impl<'s, T: 'static, M: Mode<T>> Retired<'s, T, M> {
     /// Waits for the readers to leave and gives the value.
     ///
-    /// Context: waits. Errors: [`Error::Busy`] a [`Ref`] to the value is there;
+    /// Context: waits. Errors: [`Error::Busy`] a [`Ref`] to the value is there,
+    /// or a thread forgot a [`Guard`](crate::Guard) and has ended;
     /// [`Error::Deadlock`] inside a guard; [`Error::Io`]. Complexity: a grace
     /// period.
     pub fn into_inner(self) -> Result<T, RetiredError<'s, T, M>> {
         if let Err(error) = self.space.synchronize() {
             return Err(RetiredError { error, given: self });
         }
-        // SAFETY: the count is ours.
-        if !unsafe { Node::is_sole(self.node) } {
+        // SAFETY: the count is ours. Readers without a count that the grace
+        // period did not wait for are those of `reader`.
+        if crate::reader::abandoned() || !unsafe { Node::is_sole(self.node) } {
             return Err(RetiredError { error: Error::Busy, given: self });
         }
         let node = self.node;

@@ -352,6 +352,14 @@ impl Core {
 /// library calls, it is put aside: [`reclaim`](crate::reclaim). A
 /// [`LocalSpace`] is then leaked, with its values.
 ///
+/// A value may be dropped after its space, so it borrows nothing:
+///
+/// ```compile_fail,E0597
+/// let space = ioasid::Space::<&u32>::new().unwrap();
+/// let local = 5;
+/// space.alloc(.., &local).unwrap();
+/// ```
+///
 /// The values' `drop` may call anything. In a child of `fork()` (which Rust
 /// calls unsafe) guards of other threads are over: what their references were
 /// given to must not be used there.

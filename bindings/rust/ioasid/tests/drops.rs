@@ -368,6 +368,11 @@ fn forgotten_guards_outlive_threads() {
     space.barrier().unwrap();
     assert_eq!(ledger.dropped(), 0);
     assert_eq!(value.number, 0);
+    // Nor can one be had that it might have found.
+    let other = space.alloc(.., ledger.value()).unwrap();
+    let retired = space.remove(other).unwrap();
+    let error = retired.into_inner().map(drop).unwrap_err().error();
+    assert_eq!(error, Error::Busy);
     // So are all from now on.
     space.free(space.alloc(.., ledger.value()).unwrap()).unwrap();
     space.barrier().unwrap();
