@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Arguments of calls, and objects as what C has for them. */
 
-#include <string.h>
-
 #include "module.h"
+
+#include <string.h>
 
 static int total(const struct signature *signature)
 {

@@ -469,6 +469,7 @@ static int replace_and_wait(struct space *self, ioasid_t id, void *data,
 			    void **old)
 {
 	struct ioasid_rcu *rcu = ioasid_space_rcu(self->space);
+	PyThreadState *state;
 	int err;
 
 	*old = data;
@@ -481,8 +482,10 @@ static int replace_and_wait(struct space *self, ioasid_t id, void *data,
 	err = ioasid_space_exchange_data(self->space, id, data, old);
 	if (err)
 		return err;
-	Py_BEGIN_ALLOW_THREADS err = ioasid_rcu_synchronize(rcu);
-	Py_END_ALLOW_THREADS return err;
+	state = PyEval_SaveThread();
+	err = ioasid_rcu_synchronize(rcu);
+	PyEval_RestoreThread(state);
+	return err;
 }
 
 static PyObject *space_set_data(PyObject *object, PyObject *const *args,
@@ -725,7 +728,7 @@ PyMethodDef life_methods[] = {
 	       "get($self, id, default=None, set=None)\n--\n\n"
 	       "As find(), or default where that would raise."),
 	METHOD("find_many", space_find_many,
-	       "find_many($self, ids, set=None, *, default=None)\n--\n\n"
+	       "find_many($self, ids, set=None, *, default=...)\n--\n\n"
 	       "The objects of many IDs, as a list, in one read section.\n\n"
 	       "Without default the first that is not found raises as find()\n"
 	       "does; with it, that stands in its place."),

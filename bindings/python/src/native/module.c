@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The module: its types, what it takes from ioasid._types, errors. */
 
-#include <pthread.h>
-
 #include "module.h"
+
+#include <pthread.h>
 
 static unsigned int forks;
 

@@ -43,7 +43,9 @@ struct space {
 	/* close() waits, without the GIL */
 	bool closing;
 	/* calls under way that may give up the GIL; see space_enter() */
-	unsigned int busy, forks;
+	struct entered *entered;
+	size_t calls, room;
+	unsigned int forks;
 	/* address of a struct ioasid_set: its Set */
 	PyObject *sets;
 	/* token: the same, so that equal ones have one address */
@@ -64,7 +66,6 @@ struct set {
 	/* NULL once destroyed, or its space closed */
 	struct ioasid_set *set;
 	PyObject *token;
-	unsigned int busy, forks;
 };
 
 struct cursor {
@@ -75,7 +76,7 @@ struct cursor {
 /* A call under way, for space_leave(). */
 struct call {
 	struct space *space;
-	unsigned int forks;
+	const struct set *set;
 };
 
 /* arguments.c */
@@ -132,9 +133,16 @@ extern PyType_Spec space_spec;
 void gather_methods(void);
 /* False, with an exception, if the space is closed. */
 bool space_open(struct space *self);
-/* The same; close() is refused until space_leave(). */
+/*
+ * The same. Until space_leave() the space is there: close() waits, or is refused
+ * on this thread; and so is @set, if one is given.
+ */
+bool space_enter_for(struct space *self, const struct set *set,
+		     struct call *call);
 bool space_enter(struct space *self, struct call *call);
-void space_leave(struct call *call);
+void space_leave(const struct call *call);
+/* Calls under way for @set. */
+size_t calls_for(const struct space *self, const struct set *set);
 
 /* life.c */
 

@@ -248,6 +248,9 @@ static void section_dealloc(PyObject *object)
 	PyObject *type, *value, *traceback;
 
 	PyObject_GC_UnTrack(object);
+	/* A space that could be closed had no reader left. */
+	if (!self->space->space)
+		self->depth = 0;
 	if (self->depth && self->thread != thread_serial()) {
 		PyErr_Fetch(&type, &value, &traceback);
 		raise_error(self->space->state, -EPERM, NULL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Sets of a space, and names that they give to their IDs. */
 
-#include <stdlib.h>
-
 #include "module.h"
+
+#include <stdlib.h>
 
 static PyObject *key_of(const struct ioasid_set *set)
 {
@@ -392,29 +392,16 @@ static void set_dealloc(PyObject *object)
 	free_object(object);
 }
 
-/* The space, if the set is there: with the exception for it if not. */
+/* Until space_leave() the set is there; with the exception for it if not. */
 static bool set_enter(struct set *self, struct call *call)
 {
-	if (!space_enter(self->space, call))
+	if (!space_enter_for(self->space, self, call))
 		return false;
-	if (self->set) {
-		/* As for the calls of the space. */
-		if (self->forks != call->forks)
-			self->busy = 0;
-		self->forks = call->forks;
-		self->busy++;
+	if (self->set)
 		return true;
-	}
 	space_leave(call);
 	raise_error(self->space->state, -EBADF, (PyObject *)self);
 	return false;
-}
-
-static void set_leave(struct set *self, struct call *call)
-{
-	if (self->forks == call->forks)
-		self->busy--;
-	space_leave(call);
 }
 
 static int destroy_set(struct set *self)
@@ -446,9 +433,10 @@ static PyObject *set_destroy(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (!set_enter(self, &call))
 		return NULL;
-	if (self->busy == 1)
+	/* This one alone. */
+	if (calls_for(self->space, self) == 1)
 		err = destroy_set(self);
-	set_leave(self, &call);
+	space_leave(&call);
 	if (err)
 		return raise_error(self->space->state, err, object);
 	Py_RETURN_NONE;
@@ -464,7 +452,7 @@ static PyObject *set_free_all(PyObject *object, PyObject *unused)
 	if (!set_enter(self, &call))
 		return NULL;
 	result = free_ids(self->space, self->set);
-	set_leave(self, &call);
+	space_leave(&call);
 	return result;
 }
 
@@ -475,7 +463,7 @@ static PyObject *set_start(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (!set_enter((struct set *)object, &call))
 		return NULL;
-	set_leave((struct set *)object, &call);
+	space_leave(&call);
 	Py_INCREF(object);
 	return object;
 }
@@ -503,7 +491,7 @@ static bool set_info(struct set *self, struct ioasid_set_info *info)
 	if (!set_enter(self, &call))
 		return false;
 	err = ioasid_set_stats(self->space->space, self->set, info);
-	set_leave(self, &call);
+	space_leave(&call);
 	if (err)
 		raise_error(self->space->state, err, (PyObject *)self);
 	return !err;
@@ -540,7 +528,7 @@ static PyObject *set_limit(PyObject *object, PyObject *const *args,
 	    !set_enter(self, &call))
 		return NULL;
 	err = ioasid_set_limit(self->space->space, self->set, quota, reserved);
-	set_leave(self, &call);
+	space_leave(&call);
 	if (err)
 		return raise_error(self->space->state, err, object);
 	Py_RETURN_NONE;
@@ -560,7 +548,7 @@ static PyObject *set_alloc(PyObject *object, PyObject *const *args,
 	    !set_enter(self, &call))
 		return NULL;
 	result = alloc_id(self->space, self->set, NULL, out);
-	set_leave(self, &call);
+	space_leave(&call);
 	return result;
 }
 
@@ -573,7 +561,7 @@ static PyObject *set_find(PyObject *object, PyObject *key)
 	if (!set_enter(self, &call))
 		return NULL;
 	result = find_id(self->space, self->set, key, NULL);
-	set_leave(self, &call);
+	space_leave(&call);
 	return result;
 }
 
@@ -587,7 +575,7 @@ static PyObject *set_items(PyObject *object, PyObject *unused)
 	if (!set_enter(self, &call))
 		return NULL;
 	result = make_items(self->space, object, 0, UINT32_MAX, false);
-	set_leave(self, &call);
+	space_leave(&call);
 	return result;
 }
 
@@ -618,7 +606,7 @@ static int set_contains(PyObject *object, PyObject *key)
 	if (!to_id(key, &id) || !set_enter(self, &call))
 		return -1;
 	err = ioasid_space_find(self->space->space, self->set, id, NULL, &data);
-	set_leave(self, &call);
+	space_leave(&call);
 	return !err;
 }
 

@@ -6,10 +6,10 @@
  * library again, until nothing is missing.
  */
 
+#include "module.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "module.h"
 
 /* A pair that was asked for, or is known. */
 struct entry {

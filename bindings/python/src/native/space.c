@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* A Space: made, closed, collected; what is asked of it as a whole. */
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "module.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <structmember.h>
 
 /*
@@ -53,30 +53,92 @@ bool space_open(struct space *self)
 	return false;
 }
 
+/* A call of a thread that is under way. */
+struct entered {
+	uint64_t thread;
+	const struct set *set;
+};
+
 /* In a child of fork() the calls of other threads are over. */
 static void follow_forks(struct space *self)
 {
+	size_t kept = 0;
+
 	if (self->forks == fork_count())
 		return;
 	self->forks = fork_count();
-	self->busy = 0;
+	for (size_t i = 0; i < self->calls; i++)
+		if (self->entered[i].thread == thread_serial())
+			self->entered[kept++] = self->entered[i];
+	self->calls = kept;
 }
 
-bool space_enter(struct space *self, struct call *call)
+static bool grow(struct space *self)
+{
+	size_t room = self->room ? 2 * self->room : 8;
+	struct entered *more =
+		realloc(self->entered, room * sizeof(*self->entered));
+
+	if (!more) {
+		PyErr_NoMemory();
+		return false;
+	}
+	self->entered = more;
+	self->room = room;
+	return true;
+}
+
+bool space_enter_for(struct space *self, const struct set *set,
+		     struct call *call)
 {
 	if (!space_open(self))
 		return false;
 	follow_forks(self);
-	self->busy++;
+	if (self->calls == self->room && !grow(self))
+		return false;
+	self->entered[self->calls].thread = thread_serial();
+	self->entered[self->calls].set = set;
+	self->calls++;
 	call->space = self;
-	call->forks = self->forks;
+	call->set = set;
 	return true;
 }
 
-void space_leave(struct call *call)
+bool space_enter(struct space *self, struct call *call)
 {
-	if (call->forks == call->space->forks)
-		call->space->busy--;
+	return space_enter_for(self, NULL, call);
+}
+
+void space_leave(const struct call *call)
+{
+	struct space *self = call->space;
+	size_t i = self->calls;
+
+	while (i--) {
+		if (self->entered[i].thread != thread_serial() ||
+		    self->entered[i].set != call->set)
+			continue;
+		self->entered[i] = self->entered[--self->calls];
+		return;
+	}
+}
+
+size_t calls_for(const struct space *self, const struct set *set)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < self->calls; i++)
+		count += self->entered[i].set == set;
+	return count;
+}
+
+static bool inside_call(struct space *self)
+{
+	follow_forks(self);
+	for (size_t i = 0; i < self->calls; i++)
+		if (self->entered[i].thread == thread_serial())
+			return true;
+	return false;
 }
 
 static bool choose(const char *name, const char *value,
@@ -244,6 +306,7 @@ static void space_dealloc(PyObject *object)
 	}
 	clear_tables(self);
 	Py_CLEAR(self->name);
+	free(self->entered);
 	PyErr_Restore(type, value, traceback);
 	free_object(object);
 }
@@ -272,27 +335,59 @@ static int collect(ioasid_t id, void *data, void *arg)
 	return 0;
 }
 
+/* Their number only falls, as the space is closing. 1: a signal's exception. */
+static int await_calls(struct space *self)
+{
+	struct timespec nap = { 0, 20000 };
+	PyThreadState *state;
+
+	while (self->calls) {
+		state = PyEval_SaveThread();
+		nanosleep(&nap, NULL);
+		PyEval_RestoreThread(state);
+		if (nap.tv_nsec < 1000000)
+			nap.tv_nsec *= 2;
+		if (PyErr_CheckSignals())
+			return 1;
+	}
+	return 0;
+}
+
+/* Nobody is in a call, and none begins. */
+static int destroy_space(struct space *self, struct objects *objects)
+{
+	PyThreadState *state;
+	int err = ioasid_space_for_each(self->space, NULL, 0, UINT32_MAX,
+					collect, objects);
+
+	if (err)
+		return err;
+	state = PyEval_SaveThread();
+	/* The library waits by itself only where it has memory to give back. */
+	err = ioasid_rcu_synchronize(ioasid_space_rcu(self->space));
+	if (!err)
+		err = ioasid_space_destroy(self->space);
+	PyEval_RestoreThread(state);
+	return err;
+}
+
 /*
- * Waits without the GIL, for read sections of other threads. Until then nobody
- * can change what the space holds, as every call finds it closing.
+ * Waits without the GIL, for calls and read sections of other threads. Until then
+ * nobody can change what the space holds, as every new call finds it closing.
  */
 static int close_space(struct space *self)
 {
 	struct objects objects = { NULL, 0, 0 };
 	int err;
 
-	follow_forks(self);
-	if (self->busy)
-		return -EBUSY;
-	err = ioasid_space_for_each(self->space, NULL, 0, UINT32_MAX, collect,
-				    &objects);
-	if (err) {
-		free(objects.at);
-		return err;
-	}
+	if (inside_call(self) ||
+	    ioasid_rcu_read_held(ioasid_space_rcu(self->space)))
+		return -EDEADLK;
 	self->closing = true;
-	Py_BEGIN_ALLOW_THREADS err = ioasid_space_destroy(self->space);
-	Py_END_ALLOW_THREADS self->closing = false;
+	err = await_calls(self);
+	if (!err)
+		err = destroy_space(self, &objects);
+	self->closing = false;
 	if (err) {
 		free(objects.at);
 		return err;
@@ -317,8 +412,10 @@ static PyObject *space_close(PyObject *object, PyObject *unused)
 		err = -EBUSY;
 	else if (self->space)
 		err = close_space(self);
-	if (err)
+	if (err < 0)
 		return raise_error(self->state, err, object);
+	if (err)
+		return NULL;
 	Py_RETURN_NONE;
 }
 
@@ -488,13 +585,16 @@ static PyObject *wait_for_readers(PyObject *object,
 				  int (*wait)(struct ioasid_rcu *rcu))
 {
 	struct space *self = (struct space *)object;
+	PyThreadState *state;
 	struct call call;
 	int err;
 
 	if (!space_enter(self, &call))
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS err = wait(ioasid_space_rcu(self->space));
-	Py_END_ALLOW_THREADS space_leave(&call);
+	state = PyEval_SaveThread();
+	err = wait(ioasid_space_rcu(self->space));
+	PyEval_RestoreThread(state);
+	space_leave(&call);
 	if (err)
 		return raise_error(self->state, err, object);
 	Py_RETURN_NONE;
@@ -618,10 +718,11 @@ static PyMethodDef own_methods[] = {
 	{ "close", space_close, METH_NOARGS,
 	  "close($self, /)\n--\n\n"
 	  "End all IDs and drop their objects; closing twice is fine.\n\n"
-	  "Waits, without the GIL, for read sections of other threads. Raises\n"
-	  "WouldDeadlock in a read section of this thread, Busy while another\n"
-	  "thread, or a notifier around this call, is in a call that waits or\n"
-	  "calls back. No notifier is told. Linear in the IDs." },
+	  "Waits, without the GIL, for calls and read sections of other threads,\n"
+	  "which find the space closed from then on. Raises WouldDeadlock in a\n"
+	  "read section of this thread, and in what a call of the space runs:\n"
+	  "notifiers, codecs, finalizers; Busy while another thread closes it.\n"
+	  "No notifier is told. Linear in the IDs." },
 	{ "__enter__", space_start, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nThe space itself." },
 	{ "__exit__", space_exit, METH_VARARGS,
@@ -652,7 +753,9 @@ static PyMethodDef own_methods[] = {
 	  "handled afterwards." },
 	{ "barrier", space_barrier, METH_NOARGS,
 	  "barrier($self, /)\n--\n\n"
-	  "As synchronize(), and give back what memory waited for it." },
+	  "Wait, without the GIL, until memory is given back that readers may "
+	  "see.\n\n"
+	  "Where there is none it does not wait. Raises as synchronize()." },
 	{ "reserve", space_reserve, METH_O,
 	  "reserve($self, count, /)\n--\n\n"
 	  "Set count IDs of the capacity aside, on top of those before.\n\n"

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""fork, subinterpreters, and the end of a process."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+import ioasid
+
+
+def in_child(function):
+    """What the function raises in a child of fork() fails the test."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            function()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_fork(space, thing):
+    id = space.alloc(thing(5))
+    tenant = space.create_set(token="t")
+    told = []
+    space.register_notifier(told.append)
+
+    def child():
+        assert space[id].value == 5 and space.set_by_token("t") is tenant
+        space.free(tenant.alloc("x"))
+        space.free(id)
+        space.synchronize()
+        assert space.validate() is None and len(told) == 3
+        space.close()
+        with ioasid.Space(1, 10) as other:
+            other.alloc("y")
+
+    in_child(child)
+    assert space[id].value == 5 and not told
+
+
+def test_fork_in_a_section_and_beside_waits(space):
+    """What other threads held or waited for is over in the child."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def reader():
+        with space.read():
+            entered.set()
+            assert leave.wait(10)
+
+    threads = [threading.Thread(target=reader)]
+    threads[0].start()
+    assert entered.wait(10)
+    threads.append(threading.Thread(target=space.synchronize))
+    threads[1].start()
+    with space.read():
+
+        def child():
+            with pytest.raises(ioasid.WouldDeadlock):
+                space.synchronize()
+            section.__exit__()
+            space.synchronize()
+            space.close()
+
+        section = space.read()
+        # Left in the child with the one of the with statement left alone.
+        section.__enter__()
+        section.__exit__()
+    section.__enter__()
+    in_child(child)
+    section.__exit__()
+    leave.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_fork_in_a_notifier(space):
+    def notify(notice):
+        def child():
+            space.free(space.alloc("in the child"))
+            assert space.validate() is None
+
+        if notice.obj == "x":
+            in_child(child)
+
+    space.register_notifier(notify)
+    space.free(space.alloc("x"))
+
+
+def run(program, status=0):
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stderr
+
+
+def test_subinterpreters():
+    """Each has types and spaces of its own; they go with it."""
+    assert not run(
+        """
+        import _xxsubinterpreters as interpreters
+        import ioasid
+
+        space = ioasid.Space(1, 10)
+        id = space.alloc("outer")
+        for _ in range(3):
+            inner = interpreters.create()
+            interpreters.run_string(inner, '''if True:
+                import ioasid
+                space = ioasid.Space(1, 10)
+                assert space[space.alloc("inner")] == "inner"
+                with space.read():
+                    try:
+                        space.synchronize()
+                    except ioasid.WouldDeadlock:
+                        pass
+                with space.register_notifier(print) as notifier:
+                    pass
+                space.synchronize()
+                left = ioasid.Space(1, 10)
+                left.alloc(left)
+            ''')
+            interpreters.destroy(inner)
+        assert space[id] == "outer"
+        space.close()
+        """
+    )
+
+
+def test_exit_with_everything_open():
+    """A process may end with spaces, sections, sets and notifiers open."""
+    assert not run(
+        """
+        import threading, time
+        import ioasid
+
+        space = ioasid.Space(1, 10)
+        tenant = space.create_set(token="t")
+        tenant.alloc(space)
+        space.register_notifier(lambda notice: space)
+        reference = space.reference(1)
+        reservation = space.reserve_id()
+        section = space.read()
+        section.__enter__()
+        items = space.items()
+        threading.Thread(target=space.synchronize, daemon=True).start()
+        time.sleep(0.05)
+        """
+    )
+
+
+def test_missing_types_are_an_import_error():
+    """The extension without the rest of the package does not load by halves."""
+    assert "halted; None in sys.modules" in run(
+        """
+        import sys
+        sys.modules["ioasid._types"] = None
+        import ioasid
+        """,
+        status=1,
+    )
