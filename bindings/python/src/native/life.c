@@ -6,6 +6,7 @@
 PyObject *alloc_id(struct space *self, struct ioasid_set *set,
 		   struct cursor *cursor, PyObject *const *out)
 {
+	PyObject *result = NULL;
 	ioasid_t min, max, id;
 	struct call call;
 	void *data;
@@ -22,12 +23,18 @@ PyObject *alloc_id(struct space *self, struct ioasid_set *set,
 	} else {
 		ret = ioasid_space_alloc(self->space, set, min, max, data, &id);
 	}
-	space_leave(&call);
-	if (ret < 0) {
-		Py_XDECREF((PyObject *)data);
-		return raise_error(self->state, ret, NULL);
+	if (ret >= 0) {
+		result = PyLong_FromUnsignedLong(id);
+		/* Nobody else can tell which ID it is. */
+		if (!result)
+			end_id(self, NULL, id, 0, &data);
 	}
-	return PyLong_FromUnsignedLong(id);
+	space_leave(&call);
+	if (!result)
+		Py_XDECREF((PyObject *)data);
+	if (ret < 0)
+		return raise_error(self->state, ret, NULL);
+	return result;
 }
 
 static PyObject *space_alloc(PyObject *object, PyObject *const *args,

@@ -171,8 +171,6 @@ extern PyType_Spec set_spec;
 extern PyMethodDef set_methods_of_space[];
 /* The Set of a struct ioasid_set; None for NULL. */
 PyObject *wrap_set(struct space *self, struct ioasid_set *set);
-/* All sets of a space, as a list. */
-PyObject *list_sets(PyObject *object, PyObject *unused);
 /* The object that stands for all tokens equal to @token, now and in future. */
 PyObject *one_token(struct space *self, PyObject *token);
 /* The space is gone. */

@@ -210,7 +210,7 @@ static int add_set(struct ioasid_set *set, void *arg)
 	return 0;
 }
 
-PyObject *list_sets(PyObject *object, PyObject *unused)
+static PyObject *list_sets(PyObject *object, PyObject *unused)
 {
 	struct space *self = (struct space *)object;
 	struct found_sets found = { NULL, 0, 0 };

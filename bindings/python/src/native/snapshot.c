@@ -352,7 +352,7 @@ static PyObject *space_restore(PyObject *object, PyObject *const *args,
 	struct decoding decoding = { .table = { .compare = by_number } };
 	struct ioasid_codec codec = { .context = &decoding };
 	struct table *table = &decoding.table;
-	PyObject *out[7], *sets, *type, *value, *traceback;
+	PyObject *out[7], *type, *value, *traceback;
 	struct call call;
 	Py_buffer bytes;
 	int err;
@@ -383,11 +383,8 @@ static PyObject *space_restore(PyObject *object, PyObject *const *args,
 		PyErr_Restore(type, value, traceback);
 	}
 	drop_table(table);
-	/* Each set has a Set that keeps its token. */
-	sets = err ? NULL : list_sets(object, NULL);
 	space_leave(&call);
-	Py_XDECREF(sets);
-	if (!sets)
+	if (err)
 		return NULL;
 	Py_RETURN_NONE;
 }
