@@ -453,6 +453,148 @@ func TestValuesAreReleasedAfterReaders(t *testing.T) {
 	held(t, s, 0)
 }
 
+// Tokens that came too late find nothing, and what has ended is not exchanged.
+func TestTokensAreGivenOnce(t *testing.T) {
+	var v values[string]
+	first := v.put("first")
+	v.commit(first)
+	if old, ok := v.exchange(first.token, "other"); old != "first" || !ok {
+		t.Error("exchanged", old, ok)
+	}
+	if value, _, ok := v.end(first.token, 1, false); value != "other" || !ok {
+		t.Error("ended", value, ok)
+	}
+	if _, _, ok := v.end(first.token, 1, false); ok {
+		t.Error("ended twice")
+	}
+	if _, ok := v.exchange(first.token, "late"); ok {
+		t.Error("exchanged after its end")
+	}
+	if v.get(first.token).value != "other" {
+		t.Error("gone before its grace period")
+	}
+	later := v.put("later")
+	v.commit(later)
+	v.end(later.token, 2, false)
+	v.passed(1)
+	if v.get(first.token) != nil || v.get(later.token) == nil {
+		t.Error("the wrong one was released")
+	}
+	second := v.put("second")
+	if uint32(second.token) != uint32(first.token) || v.used != 2 {
+		t.Error("the place is not used again")
+	}
+	if v.get(first.token) != nil || v.get(second.token) != second {
+		t.Error("a token found another's value")
+	}
+	v.cancel(second)
+	if v.get(second.token) != nil || v.count() != 1 {
+		t.Error("a value taken back is there still")
+	}
+	for i := 0; i < 1000; i++ {
+		if e := v.put(""); v.get(e.token) != e {
+			t.Fatal("no place", i)
+		}
+	}
+	last := v.place(5)
+	last.uses = lastUse
+	v.mu.Lock()
+	vacant := len(v.vacant)
+	v.clear(lastUse<<32 | 5)
+	if len(v.vacant) != vacant {
+		t.Error("a place whose tokens are used up is used again")
+	}
+	v.mu.Unlock()
+}
+
+// What a space lets go of in the middle of Alloc or Free, because it is closed, is
+// released once.
+func TestReleaseAtClose(t *testing.T) {
+	var v values[string]
+	var released []string
+	f := func(value string) { released = append(released, value) }
+	v.release.Store(&f)
+	given, refused, ended, live := v.put("given"), v.put("refused"), v.put("ended"), v.put("live")
+	v.commit(ended)
+	v.commit(live)
+	v.end(ended.token, 1, true)
+	v.all()
+	if _, _, ok := v.end(live.token, 1, true); ok {
+		t.Error("ended after close")
+	}
+	if _, _, ok := v.end(given.token, 1, true); ok {
+		t.Error("ended after close")
+	}
+	if fmt.Sprint(released) != "[ended live]" {
+		t.Error("released", released)
+	}
+	v.commit(given)
+	v.cancel(refused)
+	if fmt.Sprint(released) != "[ended live given]" || v.count() != 0 {
+		t.Error("released", released, v.count(), "held")
+	}
+}
+
+// The race detector sees that grace periods follow read sections.
+func TestGracePeriodsOrder(t *testing.T) {
+	s := space[*object](t, Config{})
+	s.OnRelease(func(o *object) { o.gone = true })
+	var wait sync.WaitGroup
+	reader := func(id ID) {
+		wait.Add(1)
+		go func() {
+			s.Read(func(r *Reader[*object]) error {
+				if must(r.Find(id)).gone {
+					t.Error("released too early")
+				}
+				return nil
+			})
+			// No more that would order it before what follows.
+			time.Sleep(60 * time.Millisecond)
+			wait.Done()
+		}()
+		time.Sleep(20 * time.Millisecond)
+	}
+	removed := must(s.Alloc(1, 9, &object{}))
+	reader(removed)
+	o := must(s.Remove(removed))
+	wants(t, "synchronize", s.Synchronize(), nil)
+	o.gone = true
+
+	freed := must(s.Alloc(1, 9, &object{}))
+	o = must(s.Find(freed))
+	reader(freed)
+	wants(t, "free", s.Free(freed), nil)
+	s.reclaim()
+	if !o.gone {
+		t.Error("not released")
+	}
+
+	left := must(s.Alloc(1, 9, &object{}))
+	reader(left)
+	wants(t, "close", s.Close(), nil)
+	wait.Wait()
+}
+
+func TestCloseWaitsForReaders(t *testing.T) {
+	s := space[int](t, Config{})
+	id := must(s.Alloc(1, 9, 1))
+	inside, closed := make(chan bool), make(chan error)
+	var over atomic.Bool
+	go s.Read(func(r *Reader[int]) error {
+		close(inside)
+		time.Sleep(30 * time.Millisecond)
+		over.Store(true)
+		return second(r.Find(id))
+	})
+	<-inside
+	go func() { closed <- s.Close() }()
+	wants(t, "close", <-closed, nil)
+	if !over.Load() {
+		t.Error("closed in the middle of a section")
+	}
+}
+
 func TestReaderOutOfItsSection(t *testing.T) {
 	s := space[int](t, Config{Max: 9})
 	id := must(s.Alloc(1, 9, 5))

@@ -140,7 +140,7 @@ func (v *values[T]) cancel(e *entry[T]) {
 
 // current is the entry of a token whose ID lives; locked.
 func (v *values[T]) current(token uint64) *entry[T] {
-	if e := v.get(token); e != nil && e.state.Load() != dead {
+	if e := v.get(token); e != nil && e.state.Load() <= live {
 		return e
 	}
 	return nil
@@ -188,19 +188,23 @@ func (v *values[T]) first() (cookie uint64, any bool) {
 
 // passed lets go of what waited for no later grace period than that of cookie.
 func (v *values[T]) passed(cookie uint64) {
-	var unowned []T
-	calls := v.release.Load() != nil
 	v.mu.Lock()
+	unowned := v.drain(cookie)
+	v.mu.Unlock()
+	for _, value := range unowned {
+		v.call(value)
+	}
+}
+
+// drain is passed but for the calls: the values they are for; locked.
+func (v *values[T]) drain(cookie uint64) (unowned []T) {
+	calls := v.release.Load() != nil
 	for v.oldest < len(v.queue) && v.queue[v.oldest].cookie <= cookie {
 		w := v.queue[v.oldest]
 		v.oldest++
 		v.waiting.Add(-1)
-		e := v.get(w.token)
-		if e == nil {
-			continue
-		}
 		if calls && w.unowned {
-			unowned = append(unowned, e.value)
+			unowned = append(unowned, v.get(w.token).value)
 		}
 		v.clear(w.token)
 	}
@@ -208,26 +212,21 @@ func (v *values[T]) passed(cookie uint64) {
 		v.queue = v.queue[:copy(v.queue, v.queue[v.oldest:])]
 		v.oldest = 0
 	}
-	v.mu.Unlock()
-	for _, value := range unowned {
-		v.call(value)
-	}
+	return unowned
 }
 
-// all lets go of everything: no ID can be found any more.
+// all lets go of everything: no ID can be found any more. What ends meanwhile either
+// waits already or is still there, and is let go of here, once.
 func (v *values[T]) all() {
-	v.passed(^uint64(0))
-	var unowned []T
 	v.mu.Lock()
+	unowned := v.drain(^uint64(0))
 	for number := uint32(0); number < v.used; number++ {
 		p := v.place(number)
 		e := p.entry.Load()
 		if e == nil || e.state.CompareAndSwap(fresh, orphaned) {
 			continue
 		}
-		if e.state.Load() == live {
-			unowned = append(unowned, e.value)
-		}
+		unowned = append(unowned, e.value)
 		v.clear(e.token)
 	}
 	v.mu.Unlock()
