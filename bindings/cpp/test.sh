@@ -8,7 +8,8 @@
 #	example		the program of README.md
 #	bench		lookups beside C's; not without being asked for
 # Without STEP all but bench. Builds in $TEST_TMPDIR or a directory of its own;
-# CXX, CXXFLAGS: the compiler, and what it is told besides.
+# CXX, CXXFLAGS: the compiler, and what it is told besides. RUNNER, EXAMPLE: the
+# programs, if they are built already.
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit
@@ -35,7 +36,7 @@ library() {
 	local file
 	[[ -e $work/libioasid.a ]] && return
 	say "$CC: the library"
-	mkdir "$work/core"
+	mkdir -p "$work/core"
 	while read -r file; do
 		"$CC" -std=c11 -O2 -pthread "${flags[@]}" "${includes[@]}" -c \
 			"$file" -o "$work/core/${file//\//_}.o" || exit
@@ -53,31 +54,49 @@ build() {
 		"$work/libioasid.a" -pthread || fail "$source does not compile"
 }
 
+# program VARIABLE SOURCE: $built is the program that VARIABLE names, as Bazel has
+# built it, else one of SOURCE.
+program() {
+	built=${!1:-}
+	if [[ ! $built ]]; then
+		build "$1" "$2"
+		built=$work/$1
+	fi
+}
+
 step() {
 	case $1 in
 	strict | compile_fail | codegen | readme)
 		python3 "$here/test/checks.py" "$1" || fail "$1"
 		;;
 	unit)
-		for name in space owning callables errors; do
+		for name in space owning callables errors memory; do
 			build $name test/${name}_test.cc
 			"$work/$name" || fail "${name}_test"
 		done
+		rm "$work/libioasid.a"
+		flags+=(-DIOASID_DEBUG)
+		build debug test/debug_test.cc
+		"$work/debug" || fail debug_test
+		rm "$work/libioasid.a"
 		;;
 	stress)
 		build stress test/stress_test.cc
 		"$work/stress" || fail stress_test
 		;;
 	conformance)
-		build runner test/conformance_runner.cc
-		"$work/runner" "$root"/bindings/conformance/cases/*.txt ||
+		program RUNNER test/conformance_runner.cc
+		"$built" "$root"/bindings/conformance/cases/*.txt ||
 			fail conformance
-		python3 -B "$root/bindings/conformance/planted.py" \
-			"$work/runner" || fail "planted cases"
+		for judge in planted altered; do
+			judge=$root/bindings/conformance/$judge.py
+			[[ -e $judge ]] || continue
+			python3 -B "$judge" "$built" || fail "$judge"
+		done
 		;;
 	example)
-		build example example/sessions.cc
-		diff <("$work/example") - <<-END || fail example
+		program EXAMPLE example/sessions.cc
+		diff <("$built") - <<-END || fail example
 			0 is ada's
 			ID belongs to another set
 			0: ada
@@ -98,10 +117,13 @@ step() {
 	esac
 }
 
-for each in "${@:-strict compile_fail codegen readme unit stress conformance example}"; do
-	for one in $each; do
-		say "$one"
-		step "$one"
-	done
+(($#)) || set -- strict compile_fail codegen readme unit stress conformance example
+status=0
+for each in "$@"; do
+	say "$each"
+	(
+		step "$each"
+		exit "$failed"
+	) || status=1
 done
-exit "$failed"
+exit "$status"

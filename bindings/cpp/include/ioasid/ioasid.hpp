@@ -20,7 +20,9 @@
  * its own thread (walks, codecs, getters, dumps) may throw: the call ends as
  * early as it can and throws the same on. One that any thread's call may run
  * (notifiers, allocators, deferred functions, destructors of what is retired)
- * must not: std::terminate() is called, as for a thread's function.
+ * must not: std::terminate() is called, as for a thread's function. Most members
+ * are noexcept, so a thread must not be cancelled (pthread_cancel()) inside of
+ * one that waits.
  */
 
 #include <ioasid/cpp/config.hpp>

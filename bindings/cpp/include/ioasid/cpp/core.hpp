@@ -286,7 +286,8 @@ enum class unregister { idle, keep };
  * registration - a callable that a space calls, until this ends
  *
  * May end after its space. Not used by two threads at once; may be ended by the
- * callable itself.
+ * callable itself. Registrations take a lock of the binding's besides: a child of
+ * fork() makes and ends none if another thread was at one then.
  */
 class registration {
 public:
