@@ -620,3 +620,43 @@ fn version_is_the_library_s() {
     assert!(header.contains(&line));
     assert_eq!(env!("CARGO_PKG_VERSION"), ioasid::VERSION);
 }
+
+#[test]
+fn the_first_of_a_range() {
+    let space = space();
+    let set = space.create_set(&SetConfig::new()).unwrap();
+    space.alloc(3.., "none's".into()).unwrap();
+    set.alloc(5.., "its".into()).unwrap();
+    let guard = space.read();
+    assert_eq!(guard.first(..).unwrap().0, 3);
+    assert_eq!(guard.first(4..).unwrap(), (5, &"its".to_string()));
+    assert_eq!(guard.first(6..), Err(Error::NotFound));
+    assert_eq!(guard.first(3..3), Err(Error::Invalid));
+    assert_eq!(guard.first_in(&set, ..).unwrap().0, 5);
+    assert_eq!(guard.first_in(&set, ..5), Err(Error::NotFound));
+    assert_eq!(guard.first_in(&set, 5..5), Err(Error::Invalid));
+}
+
+#[test]
+fn spaces_end_or_come_back() {
+    let domain = Domain::builder().build().unwrap();
+    let builder = Builder::new().domain(&domain);
+    let (one, two) = (builder.build::<u8>().unwrap(), builder.build().unwrap());
+    let id = two.alloc(.., "value".to_string()).unwrap();
+    let guard = one.read();
+    let failed = two.destroy().unwrap_err();
+    assert_eq!(failed.error(), Error::Deadlock);
+    let two = failed.into_space();
+    assert_eq!(two.with(id, String::clone).unwrap(), "value");
+    two.free(id).unwrap();
+    two.alloc(.., "another".to_string()).unwrap();
+    drop(guard);
+    two.destroy().unwrap();
+    one.destroy().unwrap();
+}
+
+#[test]
+fn no_space_of_the_id_0_alone() {
+    let error = Builder::new().range(..1).build::<u8>().unwrap_err();
+    assert_eq!(error, Error::Invalid);
+}
