@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # test.sh [STEP...]: stages the Rust packages and tests them there, offline, with
 # Debian's cargo. Steps: format lint test conformance docs package, which are all
-# without one; tsan; and bench, which prints `name median_ns` lines.
+# without one; tsan and asan; and bench, which prints `name median_ns` lines.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -147,49 +147,61 @@ step_package() {
 	say "$(wc -l <"$list-sys") and $(wc -l <"$list") files packaged"
 }
 
-# Debian's rustc makes code for ThreadSanitizer and has no runtime of it: clang's
-# serves, in a copy of the system's folder of libraries. The standard library is
-# as it is; the core is compiled with it too.
-step_tsan() {
-	local target root=$work/sysroot runtime
+# sanitize NAME OPTIONS TEST...: runs tests with a sanitizer. Debian's rustc makes
+# code for it and has no runtime: clang's serves, in a copy of the system's folder
+# of libraries. The standard library is as it is; the core is compiled with it too.
+sanitize() (
+	name=$1 short=${1:0:1}san options=$2
+	shift 2
+	root=$work/$short
 	target=$(rustc -vV | sed -n 's/^host: //p')
-	runtime=$(clang-19 -print-file-name=libclang_rt.tsan-x86_64.a)
+	runtime=$(clang-19 -print-file-name="libclang_rt.$short-x86_64.a")
 	if [[ $target != x86_64-* || ! -f $runtime ]]; then
-		die "no runtime of ThreadSanitizer here: install libclang-rt-19-dev"
+		die "no runtime of the sanitizer here: install libclang-rt-19-dev"
 	fi
-	local libraries=$root/lib/rustlib/$target/lib
-	mkdir -p "$libraries"
+	libraries=$root/lib/rustlib/$target/lib
+	mkdir -p "$libraries" "$work/planted"
 	ln -sfn "$(rustc --print sysroot)/lib/rustlib/$target/lib"/* "$libraries/"
-	ln -sfn "$runtime" "$libraries/librustc-stable_rt.tsan.a"
-	ln -sfn "$runtime" "$libraries/librustc_rt.tsan.a"
-	# What is done inside of the standard library is not seen, its mutex
-	# included: so only the test that has atomics alone. Its harness sends
-	# results by a channel, and threads end with the fence of an Arc.
-	printf 'race:std::sync::mpsc\nrace:Arc*std..thread\n' >"$work/suppressions"
-	export RUSTC_BOOTSTRAP=1
-	export TSAN_OPTIONS="halt_on_error=1 suppressions=$work/suppressions"
-	export RUSTFLAGS="-Zsanitizer=thread --sysroot $root"
+	ln -sfn "$runtime" "$libraries/librustc-stable_rt.$short.a"
+	ln -sfn "$runtime" "$libraries/librustc_rt.$short.a"
+	export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$work/target-$short
+	export "${short^^}_OPTIONS=halt_on_error=1 $options"
+	export RUSTFLAGS="-Zsanitizer=$name --sysroot $root"
 	export "CC_${target//-/_}=clang-19"
-	export "CFLAGS_${target//-/_}=-fsanitize=thread -g"
+	export "CFLAGS_${target//-/_}=-fsanitize=$name -g"
 
-	mkdir -p "$work/planted"
-	cat >"$work/planted/race.rs" <<-'END'
+	cat >"$work/planted/planted.rs" <<-'END'
 		static mut COUNT: u32 = 0;
 		fn main() {
 		    let add = || (0..1000).for_each(|_| unsafe { COUNT += 1 });
 		    let other = std::thread::spawn(add);
 		    add();
 		    other.join().unwrap();
+		    let freed = { let value = Box::new(5u32); &*value as *const u32 };
+		    println!("{}", unsafe { *freed });
 		}
 	END
 	# shellcheck disable=SC2086
-	rustc $RUSTFLAGS -o "$work/planted/race" "$work/planted/race.rs"
-	if "$work/planted/race" 2>"$work/planted/race.log"; then
-		die "ThreadSanitizer does not notice a race"
+	rustc $RUSTFLAGS -o "$work/planted/$short" "$work/planted/planted.rs"
+	if "$work/planted/$short" >/dev/null 2>"$work/planted/$short.log"; then
+		die "the sanitizer does not notice"
 	fi
-	grep -q 'data race' "$work/planted/race.log" || die "no race was reported"
-	cargo test -q -p ioasid --target "$target" --test threads
-	unset RUSTC_BOOTSTRAP TSAN_OPTIONS RUSTFLAGS
+	grep -qE 'data race|use-after-free' "$work/planted/$short.log" ||
+		die "nothing was reported"
+	cargo test -q -p ioasid --target "$target" "${@/#/--test=}"
+)
+
+# What is done inside of the standard library is not seen, its mutex included: so
+# only the test that has atomics alone. Its harness sends results by a channel, and
+# threads end with the fence of an Arc.
+step_tsan() {
+	printf 'race:std::sync::mpsc\nrace:Arc*std..thread\n' >"$work/suppressions"
+	sanitize thread "suppressions=$work/suppressions" threads
+}
+
+# Some tests forget things, so leaks are not looked for: tests count the drops.
+step_asan() {
+	sanitize address detect_leaks=0 drops space threads local
 }
 
 step_bench() {
