@@ -73,6 +73,21 @@ def test_finalizers_cannot_close_a_walk(space):
     assert space.free_all() == 1 and caught and not space.closed
 
 
+def test_finalizers_cannot_destroy_the_set_of_a_walk(space):
+    caught, tenant = [], space.create_set()
+
+    class Destroys:
+        def __del__(self):
+            try:
+                tenant.destroy()
+            except ioasid.Busy as error:
+                caught.append(error)
+
+    tenant.alloc(Destroys())
+    assert tenant.free_all() == 1 and caught and not tenant.destroyed
+    tenant.destroy()
+
+
 def test_others_keep_it(space, thing):
     obj, gone = watched(thing)
     id = space.alloc(obj)

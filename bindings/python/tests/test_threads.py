@@ -306,6 +306,30 @@ def test_close_beside_calls(store):
         together([use, use, space.close])
 
 
+def test_collections_beside_close(store):
+    """The collector leaves a space alone that is just being destroyed."""
+    gc.collect()
+    gc.freeze()
+    for _ in range(5):
+        space = ioasid.Space(1, 30_000, store=store)
+        for i in range(30_000):
+            space.alloc([i])
+        done = []
+
+        def collect():
+            while not done:
+                gc.collect()
+
+        def close():
+            try:
+                space.close()
+            finally:
+                done.append(True)
+
+        together([collect, close])
+    gc.unfreeze()
+
+
 def test_close_waits_for_notifiers(space):
     inside, go_on = threading.Event(), threading.Event()
 
