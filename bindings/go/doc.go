@@ -38,6 +38,9 @@ The lookups outside of Read return a copy of the value, which they may keep as l
 they like. So what is torn down after [Space.Remove] and [Space.Synchronize] is in
 use by nobody that found it in Read, but may be by others.
 
+The race detector takes each call of C for something that orders all others, as grace
+periods do; so it also finds fewer races among goroutines that call a space.
+
 # Errors
 
 Errors are the variables of this package. They are also the errnos of the C library:
@@ -47,7 +50,7 @@ errors.Is(err, syscall.EACCES) is the same question as err == ioasid.ErrAccess.
 
 Notifiers and allocators of the C library: they would run Go inside of C inside of
 each alloc and free; wrap the methods instead. Flavours of RCU other than epoch:
-they need threads that the program knows. A process that forks without exec: Go's
-does not.
+they need threads that the program knows. Domains shared by several spaces, and stores
+of one's own.
 */
 package ioasid

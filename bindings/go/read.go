@@ -28,7 +28,6 @@ func (s *Space[T]) Read(f func(r *Reader[T]) error) error {
 	r.open.Store(true)
 	defer func() {
 		r.open.Store(false)
-		s.edge.leave()
 		s.core.readUnlock()
 	}()
 	return f(r)

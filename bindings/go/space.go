@@ -96,7 +96,6 @@ type Space[T any] struct {
 	core   *core
 	limit  int64
 	values values[T]
-	edge   raceEdge
 
 	mu   sync.Mutex
 	sets map[uint64]*Set[T]
@@ -135,7 +134,6 @@ func (s *Space[T]) Close() error {
 	if err := errorOf(s.core.close()); err != nil {
 		return err
 	}
-	s.edge.pass()
 	s.values.all()
 	s.mu.Lock()
 	s.sets = map[uint64]*Set[T]{}
@@ -370,7 +368,6 @@ func (s *Space[T]) reclaim() {
 		if !any || !s.core.poll(cookie) {
 			return
 		}
-		s.edge.pass()
 		s.values.passed(cookie)
 	}
 }
@@ -627,7 +624,6 @@ func (s *Space[T]) Synchronize() error {
 	if err := errorOf(s.core.synchronize()); err != nil {
 		return err
 	}
-	s.edge.pass()
 	s.reclaim()
 	return nil
 }
@@ -638,7 +634,6 @@ func (s *Space[T]) Barrier() error {
 	if err := errorOf(s.core.barrier()); err != nil {
 		return err
 	}
-	s.edge.pass()
 	s.reclaim()
 	return nil
 }
