@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# test.sh [STEP...]: the tests of the C++ binding, from anywhere.
+# test.sh [RUNNER=FILE] [EXAMPLE=FILE] [STEP...]: the tests of the C++ binding, from anywhere.
 #	strict compile_fail codegen readme	see test/checks.py
 #	unit		space, owning_space, callables, errors
 #	stress		threads, isolation
@@ -8,7 +8,7 @@
 #	example		the program of README.md
 #	bench		lookups beside C's; not without being asked for
 # Without STEP all but bench. Builds in $TEST_TMPDIR or a directory of its own;
-# CXX, CXXFLAGS: the compiler, and what it is told besides. RUNNER, EXAMPLE: the
+# CXX, CXXFLAGS: the compiler, and what it is told besides. RUNNER, EXAMPLE: these
 # programs, if they are built already.
 set -u
 
@@ -117,6 +117,10 @@ step() {
 	esac
 }
 
+while [[ ${1-} == RUNNER=* || ${1-} == EXAMPLE=* ]]; do
+	declare "$1"
+	shift
+done
 (($#)) || set -- strict compile_fail codegen readme unit stress conformance example
 status=0
 for each in "$@"; do

@@ -37,4 +37,14 @@ struct set_of_c {
 	struct ioasid_set *native;
 };
 
+#ifndef __cplusplus
+int lookup_id(const struct space_of_c *space, ioasid_t id);
+int lookup_set(const struct space_of_c *space, const struct set_of_c *set,
+	       ioasid_t id);
+int lookup_handle(const struct space_of_c *space, const struct set_of_c *set,
+		  ioasid_handle_t handle);
+int lookup_owned(const struct space_of_c *space, const struct set_of_c *set,
+		 ioasid_t id);
+#endif
+
 #endif

@@ -212,8 +212,8 @@ public:
 		bool done_;
 	};
 
-	id_view(ioasid_space *space, set<T> owner, id_range range) noexcept
-		: space_(space), set_(owner), range_(range)
+	id_view(ioasid_space *of, set<T> owner, id_range range) noexcept
+		: space_(of), set_(owner), range_(range)
 	{
 	}
 
@@ -249,8 +249,8 @@ template <typename T, typename Storage = detail::plain_storage<T>>
 class read_section {
 public:
 	IOASID_CPP_INLINE
-	explicit read_section(const basic_space<T, Storage> &space) noexcept
-		: space_(space.native()), rcu_(space_->rcu)
+	explicit read_section(const basic_space<T, Storage> &of) noexcept
+		: space_(of.native()), rcu_(space_->rcu)
 	{
 		ioasid_rcu_read_lock(rcu_);
 	}

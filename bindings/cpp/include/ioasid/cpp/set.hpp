@@ -111,8 +111,8 @@ public:
 	}
 
 	/** set - of one known to C; both must be of spaces of T */
-	constexpr set(ioasid_space *space, ioasid_set *native) noexcept
-		: space_(space), set_(native)
+	constexpr set(ioasid_space *of, ioasid_set *native) noexcept
+		: space_(of), set_(native)
 	{
 	}
 
