@@ -193,9 +193,10 @@ sanitize() (
 
 # What is done inside of the standard library is not seen, its mutex included: so
 # only the test that has atomics alone. Its harness sends results by a channel, and
-# threads end with the fence of an Arc.
+# it and threads end with the fence of an Arc.
 step_tsan() {
-	printf 'race:std::sync::mpsc\nrace:Arc*std..thread\n' >"$work/suppressions"
+	printf "race:%s\n" std::sync::mpsc "Arc*std..thread" "Arc*run_test" \
+		>"$work/suppressions"
 	sanitize thread "suppressions=$work/suppressions" threads
 }
 

@@ -201,6 +201,7 @@ fn drops_call_back() {
     struct Chain(Arc<Space<Chain>>, usize, Ledger, Value);
     impl Drop for Chain {
         fn drop(&mut self) {
+            assert!(self.3.number < 21);
             assert_eq!(self.0.synchronize(), Ok(()));
             assert_eq!(self.0.barrier(), Err(Error::Deadlock));
             if self.1 != 0 {
