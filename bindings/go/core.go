@@ -34,6 +34,9 @@ type setCore struct {
 	core   *core
 }
 
+// dropped counts the spaces and sets whose C side was freed.
+var dropped atomic.Int64
+
 // result is what most calls of C answer: 0, 1, a token, or a negative errno, and
 // one number more.
 type result struct {
@@ -66,7 +69,10 @@ func newCore(config *Config) (*core, error) {
 	if ret := C.goioasid_create(&c, &made.c); ret != 0 {
 		return nil, errorOf(int64(ret))
 	}
-	runtime.SetFinalizer(made, func(c *core) { C.goioasid_drop(c.c) })
+	runtime.SetFinalizer(made, func(c *core) {
+		C.goioasid_drop(c.c)
+		dropped.Add(1)
+	})
 	return made, nil
 }
 
@@ -80,6 +86,7 @@ func (c *core) newSet() *setCore {
 	runtime.SetFinalizer(set, func(set *setCore) {
 		C.goioasid_set_drop(set.core.c, set.c)
 		runtime.KeepAlive(set.core)
+		dropped.Add(1)
 	})
 	return set
 }
