@@ -192,7 +192,6 @@ type lineArgs struct {
 	words  map[string]string
 	wrote  []string
 	offers []string
-	err    error
 }
 
 // badLine is a line that cannot be run, as opposed to an answer of the library.
@@ -780,9 +779,6 @@ func (r *caseRun) line(words []string) (wrong string) {
 	case !op.silent && arrow+1 >= len(words):
 		return "the result is missing"
 	}
-	if arrow == 0 {
-		return "no operation"
-	}
 	a := &lineArgs{run: r}
 	a.parse(op, words[1:arrow])
 	for key := range a.words {
@@ -814,7 +810,7 @@ func (r *caseRun) line(words []string) (wrong string) {
 	return fmt.Sprintf("expected %s, got %s", strings.Join(words[arrow+1:], " "), got)
 }
 
-// run runs the case that begins at a line; the line that is wrong, or -1.
+// run runs the case that begins at a line, on one store, and says what is wrong.
 func (f *caseFile) run(at, store int, report io.Writer) bool {
 	r := &caseRun{
 		store: conformanceStores[store].store, spaces: map[string]*namedSpace{},
