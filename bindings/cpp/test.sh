@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# test.sh [RUNNER=FILE] [EXAMPLE=FILE] [STEP...]: the tests of the C++ binding, from anywhere.
+# test.sh [RUNNER=FILE] [EXAMPLE=FILE] [STEP...]: the tests of the C++ binding,
+# from anywhere.
 #	strict compile_fail codegen readme	see test/checks.py
 #	unit		space, owning_space, callables, errors
 #	stress		threads, isolation

@@ -3,6 +3,7 @@
 //	lookups [ROUNDS]
 // Prints lines of `name median_ns`. The C functions are those of lookups.c.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -60,7 +61,8 @@ template <typename F> double measured(F &&lookup)
 int main(int argc, char **argv)
 {
 	const int rounds = argc > 1 ? std::atoi(argv[1]) : 9;
-	std::vector<session> values(IDS, session{ 1 });
+	// As far from each other as those that an owning_space makes.
+	std::vector<std::array<session, 12>> values(IDS);
 
 	for (auto store : { ioasid::store::radix, ioasid::store::bitmap,
 			    ioasid::store::hash }) {
@@ -75,8 +77,9 @@ int main(int argc, char **argv)
 		const set tenant = sessions.create_set().value();
 		const set owner = owned.create_set().value();
 		for (auto &value : values) {
-			static_cast<void>(sessions.alloc(tenant, &value));
-			static_cast<void>(owned.alloc(owner, value));
+			value[0].user = 1;
+			static_cast<void>(sessions.alloc(tenant, &value[0]));
+			static_cast<void>(owned.alloc(owner, value[0]));
 		}
 		std::vector<double> c, cxx, owning;
 		for (int i = 0; i < rounds; i++) {
