@@ -28,6 +28,11 @@ def main() -> None:
             for _ in ids:
                 pass
 
+    def dict_alone() -> None:
+        for _ in range(TIMES):
+            for id in ids:
+                table[id]
+
     def dict_lock() -> None:
         for _ in range(TIMES):
             for id in ids:
@@ -56,7 +61,7 @@ def main() -> None:
         for _ in range(TIMES):
             look(ids)
 
-    timed = [nothing, dict_lock, find, subscript, find_set, find_many]
+    timed = [nothing, dict_alone, dict_lock, find, subscript, find_set, find_many]
     costs: "dict[str, list[float]]" = {function.__name__: [] for function in timed}
     measure = getattr(space, "_bench", None)
     for _ in range(ROUNDS):
