@@ -415,6 +415,7 @@ static void enter(struct ioasid_rcu_frame *frame, uint64_t what)
 	unsigned int depth = self()->depth;
 
 	frame->depth = depth;
+	frame->covered = 0;
 	if (inside(what))
 		return;
 	if (depth < DEPTH) {

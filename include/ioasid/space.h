@@ -186,7 +186,9 @@ int ioasid_space_create(const struct ioasid_space_config *config,
  * Private pointers are the caller's business. Static sets bound to the space
  * are free to be used in another, those made by ioasid_set_create() are freed.
  * No notifier is told; the IDs of allocators are handed back to them, and
- * allocators and notifiers are the caller's again, without their @release.
+ * allocators and notifiers are the caller's again, without their @release. The
+ * wait is for what was retired, if anything was: read sections of a domain of
+ * the space's own are the caller's to end before, on every thread.
  *
  * Context: waits for a grace period; no other call on @space may run or
  * follow.

@@ -47,9 +47,10 @@ void *ioasid_rs_find_handle(const struct ioasid_space *space,
 /* In the order of the variants of ioasid::Error. */
 extern const int ioasid_rs_errno[23];
 const int ioasid_rs_errno[23] = {
-	EPERM,	ENOENT, EIO,	 E2BIG,	       EAGAIN, ENOMEM,	EACCES,	   EBUSY,
-	EEXIST, EXDEV,	ENODEV,	 EINVAL,       ENFILE, ENOSPC,	ERANGE,	   EDEADLK,
-	EPROTO, EBADMSG, EOVERFLOW, ENAMETOOLONG, ENOBUFS, ESTALE, EDQUOT,
+	EPERM,	   ENOENT,	 EIO,	  E2BIG,   EAGAIN, ENOMEM,
+	EACCES,	   EBUSY,	 EEXIST,  EXDEV,   ENODEV, EINVAL,
+	ENFILE,	   ENOSPC,	 ERANGE,  EDEADLK, EPROTO, EBADMSG,
+	EOVERFLOW, ENAMETOOLONG, ENOBUFS, ESTALE,  EDQUOT,
 };
 
 #define SIZE(type) sizeof(type), _Alignof(type)
