@@ -72,6 +72,8 @@ impl<'s, T: 'static, M: Mode<T>> Guard<'s, T, M> {
     pub(crate) fn new(space: &'s Space<T, M>) -> Self {
         if M::THREADS {
             reader::enter();
+        } else {
+            reader::enter_local(&space.core.open);
         }
         // SAFETY: the domain lives as long as the space; the section is left
         // by `drop`, on this thread.
@@ -295,6 +297,8 @@ impl<T: 'static, M: Mode<T>> Drop for Guard<'_, T, M> {
         unsafe { sys::ioasid_rcu_read_unlock(self.space.core.rcu) };
         if M::THREADS {
             reader::leave();
+        } else {
+            reader::leave_local(&self.space.core.open);
         }
     }
 }

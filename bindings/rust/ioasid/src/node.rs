@@ -11,6 +11,7 @@
 //! [`Ref`]: crate::Ref
 //! [`Retired`]: crate::Retired
 
+use crate::Error;
 use alloc::boxed::Box;
 use core::{
     cell::UnsafeCell,
@@ -21,6 +22,9 @@ use core::{
 use ioasid_sys as sys;
 
 pub(crate) type Head = sys::ioasid_rcu_head;
+
+/// Counts of one node; on 32 bits within reach of a loop.
+const MOST_OWNERS: usize = isize::MAX as usize;
 
 /// First the head: a pointer to one is a pointer to the other.
 #[repr(C)]
@@ -59,19 +63,27 @@ impl<T: 'static> Node<T> {
         unsafe { &(*node).value }
     }
 
-    /// One count more, unless there is none: then its drop is deferred.
+    /// One count more, unless there is none: then its drop is deferred, and it
+    /// returns false. [`Error::Overflow`]: as many as can be counted.
     ///
     /// # Safety
     /// As for `value`, for the call.
-    pub(crate) unsafe fn try_own(node: NonNull<Self>) -> bool {
+    pub(crate) unsafe fn try_own(node: NonNull<Self>) -> Result<bool, Error> {
         // SAFETY: by contract; the member is atomic.
         let owners = unsafe { &node.as_ref().owners };
-        let more = |count| if count == 0 { None } else { Some(count + 1) };
+        let more = |count| match count {
+            0 | MOST_OWNERS => None,
+            _ => Some(count + 1),
+        };
         // Relaxed, as a count of Arc's: whoever has found the node has it
-        // through the acquire of the lookup. It cannot overflow: each count
-        // beside the first goes with one of the at most 32,765 references of
-        // the ID.
-        owners.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        // through the acquire of the lookup. That references of an ID are
+        // limited does not limit the counts: a `Ref` can be forgotten, and its
+        // reference dropped by `Space::put_restored`.
+        match owners.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(true),
+            Err(0) => Ok(false),
+            Err(_) => Err(Error::Overflow),
+        }
     }
 
     /// Is the caller's count the only one?
@@ -172,12 +184,25 @@ mod tests {
         // SAFETY: the node is this test's: two counts, then none.
         unsafe {
             assert!(Node::is_sole(node));
-            assert!(Node::try_own(node));
+            assert_eq!(Node::try_own(node), Ok(true));
             assert!(!Node::is_sole(node));
             assert!(!Node::disown(node));
             assert!(Node::disown(node));
-            assert!(!Node::try_own(node));
+            assert_eq!(Node::try_own(node), Ok(false));
             assert_eq!(Node::into_value(node), 5);
+        }
+    }
+
+    #[test]
+    fn counts_do_not_overflow() {
+        let node = Node::new(5);
+        // SAFETY: the node is this test's; nobody owns so many counts.
+        unsafe {
+            node.as_ref().owners.store(MOST_OWNERS - 1, Ordering::Relaxed);
+            assert_eq!(Node::try_own(node), Ok(true));
+            assert_eq!(Node::try_own(node), Err(Error::Overflow));
+            assert!(!Node::disown(node));
+            Node::into_value(node);
         }
     }
 

@@ -35,7 +35,11 @@ impl Shield {
     pub(crate) fn run_last(&mut self, func: impl FnOnce()) {
         let before = self.0.take();
         self.run((), func);
-        self.0 = before.or_else(|| self.0.take());
+        if before.is_some() {
+            // The first panic goes on. What another one was given is leaked: to
+            // drop it may panic as well, and that would pass through C.
+            core::mem::forget(core::mem::replace(&mut self.0, before));
+        }
     }
 
     pub(crate) fn failed(&self) -> bool {

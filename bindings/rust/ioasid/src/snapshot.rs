@@ -171,8 +171,9 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
     /// value.
     ///
     /// Context: takes the space's lock, for long; may be called inside a guard.
-    /// Errors: [`Error::BadMessage`] not a snapshot, or damaged; [`Error::Protocol`] a later version; [`Error::Busy`] the space is
-    /// not empty; [`Error::Range`]; [`Error::NoSpace`]; [`Error::NoDevice`];
+    /// Errors: [`Error::BadMessage`] not a snapshot, or damaged;
+    /// [`Error::Protocol`] a later version; [`Error::Busy`] the space is not
+    /// empty; [`Error::Range`]; [`Error::NoSpace`]; [`Error::NoDevice`];
     /// [`Error::Exists`]; [`Error::Again`]; [`Error::NoMemory`]; those of
     /// `decode`. On error the space is as it was. Complexity: the allocs of its
     /// IDs and sets.

@@ -17,7 +17,7 @@ use core::{
     marker::PhantomData,
     ops::{Bound, RangeBounds},
     ptr::{null_mut, NonNull},
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 use ioasid_sys as sys;
 
@@ -137,8 +137,9 @@ impl Builder {
     /// Makes a space for any thread.
     ///
     /// Context: takes locks. Errors: [`Error::Invalid`] an empty range, one of
-    /// the ID 0 alone, or a NUL in the name; [`Error::TooBig`] more IDs than the bitmap store has;
-    /// [`Error::NameTooLong`]; [`Error::NoMemory`]. Complexity: constant.
+    /// the ID 0 alone, or a NUL in the name; [`Error::TooBig`] more IDs than the
+    /// bitmap store has; [`Error::NameTooLong`]; [`Error::NoMemory`]. Complexity:
+    /// constant.
     #[cfg(feature = "std")]
     pub fn build<T: Send + Sync + 'static>(&self) -> Result<Space<T>, Error> {
         crate::domain::reclaim_if_any();
@@ -196,9 +197,11 @@ impl Builder {
                 rcu,
                 parked: AtomicPtr::new(null_mut()),
                 ending: null_mut(),
+                open: AtomicUsize::new(0),
                 _domain: domain,
             },
             _values: PhantomData,
+            _invariant: PhantomData,
         })
     }
 }
@@ -250,6 +253,8 @@ pub(crate) struct Core {
     parked: AtomicPtr<Head>,
     /// Once the space is dropped: the nodes that were in it.
     ending: *mut Head,
+    /// Guards of a space of one thread: see `reader`.
+    pub(crate) open: AtomicUsize,
     _domain: SharedDomain,
 }
 
@@ -360,12 +365,22 @@ impl Core {
 /// space.alloc(.., &local).unwrap();
 /// ```
 ///
+/// nor are values of one type taken for those of another:
+///
+/// ```compile_fail,E0308
+/// let space = ioasid::Space::<for<'a> fn(&'a str)>::new().unwrap();
+/// let other: &ioasid::Space<fn(&'static str)> = &space;
+/// ```
+///
 /// The values' `drop` may call anything. In a child of `fork()` (which Rust
 /// calls unsafe) guards of other threads are over: what their references were
 /// given to must not be used there.
 pub struct Space<T: 'static, M: Mode<T> = Shared> {
     pub(crate) core: Core,
     _values: PhantomData<(T, M)>,
+    /// Values go in and come out: one type of them is not taken for another,
+    /// whichever of the two is the more general.
+    _invariant: PhantomData<fn(T) -> T>,
 }
 
 /// A space for one thread, whose values need not be [`Send`] or [`Sync`].
@@ -559,7 +574,7 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         let mut id = 0;
         // SAFETY: the node is new. Its second count, ours, keeps its address
         // from another value until the handle is known.
-        unsafe { Node::try_own(node) };
+        let _ = unsafe { Node::try_own(node) };
         // SAFETY: as in `alloc_any`.
         let ret = unsafe {
             let raw = self.core.raw;
@@ -816,6 +831,9 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
 
     /// Begins a read section: see [`Guard`].
     ///
+    /// It panics where 2^31 - 1 guards are open on the thread, or of a
+    /// [`LocalSpace`], as they are after that many were forgotten.
+    ///
     /// Context: any; wait-free after a thread's first use, which may take locks
     /// and ask for memory. Complexity: constant.
     #[inline]
@@ -929,25 +947,27 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
         let owned = loop {
             // SAFETY: inside the guard's section.
             let data = unsafe { sys::ioasid_rs_find_any(raw, id) };
-            match Node::from_data(data) {
-                // SAFETY: found in the section, which is still open.
-                Some(node) if unsafe { Node::try_own(node) } => {
-                    break Some(node)
-                }
+            let node = match Node::from_data(data) {
+                Some(node) => node,
+                None => break Err(Error::NotFound),
+            };
+            // SAFETY: found in the section, which is still open.
+            match unsafe { Node::try_own(node) } {
+                Ok(true) => break Ok(node),
                 // It was replaced or removed just now, by a thread that
                 // stored the next pointer, or ended the ID, before it let go
                 // of the node: the next lookup sees that.
-                Some(_) => core::hint::spin_loop(),
-                None => break None,
+                Ok(false) => core::hint::spin_loop(),
+                Err(error) => break Err(error),
             }
         };
         drop(guard);
         match owned {
-            Some(node) => Ok(Ref { space: self, node, id }),
-            None => {
+            Ok(node) => Ok(Ref { space: self, node, id }),
+            Err(error) => {
                 // SAFETY: the reference from above.
                 unsafe { sys::ioasid_space_put(raw, id) };
-                Err(Error::NotFound)
+                Err(error)
             }
         }
     }
@@ -1050,8 +1070,8 @@ impl<T: 'static, M: Mode<T>> Space<T, M> {
     /// that a [`Ref`] or [`Retired`] owns.
     ///
     /// Context: waits, drops values. Errors: as
-    /// [`synchronize`](Self::synchronize); [`Error::Deadlock`] also in a `drop` that the library
-    /// calls. Complexity: the values that wait.
+    /// [`synchronize`](Self::synchronize); [`Error::Deadlock`] also in a `drop`
+    /// that the library calls. Complexity: the values that wait.
     pub fn barrier(&self) -> Result<(), Error> {
         self.core.unpark();
         // SAFETY: the domain lives as long as the space.
@@ -1217,6 +1237,7 @@ impl<T: 'static, M: Mode<T>> Drop for Space<T, M> {
                 rcu: null_mut(),
                 parked: AtomicPtr::new(null_mut()),
                 ending: null_mut(),
+                open: AtomicUsize::new(0),
                 _domain: None,
             };
             let core = core::mem::replace(&mut self.core, nothing);

@@ -481,3 +481,40 @@ fn panics_in_notifiers_abort() {
     eprintln!("went on");
     process::exit(0);
 }
+
+/// What a panic was given, whose drop panics too.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("a payload");
+        }
+    }
+}
+
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        std::panic::panic_any(Payload);
+    }
+}
+
+#[test]
+fn of_two_panics_of_a_restore_the_first_goes_on() {
+    let from = Space::<u8>::new().unwrap();
+    for id in 0..3 {
+        from.alloc(.., id).unwrap();
+    }
+    let bytes = from.snapshot(|_, &value| u64::from(value)).unwrap();
+    let space = Space::<Panics>::new().unwrap();
+    let decode = |id, _| match id {
+        2 => panic!("the first"),
+        _ => Ok(Panics),
+    };
+    let restore = || space.restore(&bytes, decode);
+    let panic = std::panic::catch_unwind(restore).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"the first"));
+    assert_eq!(space.stats().live, 0);
+}
