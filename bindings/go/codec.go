@@ -108,7 +108,10 @@ func (c *core) snapshot(functions *codec) ([]byte, error) {
 
 const maxInt = 1<<63 - 1
 
+// restore reads a copy: C checks the bytes once, before it calls decode, which may
+// write to those of its caller.
 func (c *core) restore(functions *codec, snapshot []byte) error {
+	snapshot = append([]byte(nil), snapshot...)
 	handle := cgo.NewHandle(functions)
 	defer handle.Delete()
 	var at unsafe.Pointer

@@ -301,8 +301,9 @@ func (c *core) close() int64 {
 	return int64(ret)
 }
 
-func (c *core) synchronize() int64 {
-	ret := C.goioasid_synchronize(c.c)
+// synchronize is for spaces that are not closed, or for others as well.
+func (c *core) synchronize(closed bool) int64 {
+	ret := C.goioasid_synchronize(c.c, cBool(closed))
 	runtime.KeepAlive(c)
 	return int64(ret)
 }

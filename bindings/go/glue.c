@@ -611,15 +611,21 @@ int goioasid_next(uintptr_t space, uintptr_t set, uint32_t min, uint32_t max,
 	return count || ret == -ENOENT ? count : ret;
 }
 
-int goioasid_synchronize(uintptr_t space)
+int goioasid_synchronize(uintptr_t space, int closed)
 {
-	return codecs ? -EDEADLK : ioasid_rcu_synchronize(to_space(space)->rcu);
+	struct go_space *go = to_space(space);
+
+	if (codecs)
+		return -EDEADLK;
+	if (!closed && !open_space(go))
+		return -EBADF;
+	return ioasid_rcu_synchronize(go->rcu);
 }
 
 int goioasid_barrier(uintptr_t space)
 {
 	struct go_space *go = to_space(space);
-	int ret = goioasid_synchronize(space);
+	int ret = goioasid_synchronize(space, 0);
 
 	return ret ? ret : ioasid_rcu_barrier(go->rcu);
 }

@@ -102,7 +102,8 @@ int goioasid_next(uintptr_t space, uintptr_t set, uint32_t min, uint32_t max,
 		  uint32_t *ids, int64_t *tokens, size_t places);
 
 /* Grace periods */
-int goioasid_synchronize(uintptr_t space);
+/* @closed: also of a space that is closed; else -EBADF for it. */
+int goioasid_synchronize(uintptr_t space, int closed);
 int goioasid_barrier(uintptr_t space);
 int goioasid_poll(uintptr_t space, uint64_t cookie);
 

@@ -342,6 +342,16 @@ func TestCursor(t *testing.T) {
 	if cursor.Next() != 2 {
 		t.Error("the cursor is at", cursor.Next())
 	}
+	wants(t, "synchronize", s.Synchronize(), nil)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic for no cursor")
+			}
+		}()
+		s.AllocCyclic(nil, 1, 2, 0)
+	}()
+	held(t, s, 0)
 }
 
 func TestWalks(t *testing.T) {
@@ -535,6 +545,40 @@ func TestReleaseAtClose(t *testing.T) {
 	}
 }
 
+func TestReleasePanics(t *testing.T) {
+	s := space[int](t, Config{Max: 99})
+	var released []int
+	s.OnRelease(func(value int) {
+		released = append(released, value)
+		if value < 2 {
+			panic(value)
+		}
+	})
+	panics := func(f func() error) {
+		t.Helper()
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		f()
+	}
+	for i := 0; i < 6; i++ {
+		must(s.Alloc(1, 99, i%3))
+	}
+	for id := ID(1); id < 4; id++ {
+		wants(t, "free", s.Free(id), nil)
+	}
+	panics(s.Synchronize)
+	held(t, s, 3)
+	panics(s.Close)
+	held(t, s, 0)
+	if fmt.Sprint(released) != "[0 1 2 0 1 2]" {
+		t.Error("released", released)
+	}
+	wants(t, "close again", s.Close(), ErrClosed)
+}
+
 // The race detector sees that grace periods follow read sections.
 func TestGracePeriodsOrder(t *testing.T) {
 	s := space[*object](t, Config{})
@@ -665,6 +709,7 @@ func TestClosed(t *testing.T) {
 		"trim": second(s.Trim()), "set": second(s.NewSet(SetConfig{})),
 		"by token": second(s.SetByToken(1)), "set_of": second(s.SetOf(id)),
 		"spid": second(s.SPID(id)), "snapshot": second(s.Snapshot(nil)),
+		"synchronize": s.Synchronize(), "barrier": s.Barrier(),
 	} {
 		wants(t, what, err, ErrClosed)
 	}
@@ -861,14 +906,44 @@ func TestCodecsThatFail(t *testing.T) {
 	must(s.Alloc(1, 999, 1))
 }
 
+func TestRestoreOfBytesThatChange(t *testing.T) {
+	s := space[ID](t, Config{Max: 999})
+	for token := uint64(1); token < 40; token++ {
+		set := must(s.NewSet(SetConfig{Token: token}))
+		id := must(set.Alloc(1, 999, 0))
+		must(s.Exchange(id, id))
+	}
+	snapshot := must(s.Snapshot(nil))
+	into := space[ID](t, Config{Max: 999})
+	wants(t, "restore", into.Restore(snapshot, func(id ID, _ uint64) (ID, error) {
+		for i := range snapshot {
+			snapshot[i] = 0xee
+		}
+		return id, nil
+	}), nil)
+	for id := ID(1); id < 40; id++ {
+		if value, err := into.Find(id); value != id || err != nil {
+			t.Error(id, "is", value, err)
+		}
+	}
+	wants(t, "validate", into.Validate(), nil)
+}
+
 func TestCallsFromCodecs(t *testing.T) {
 	s := space[int](t, Config{Max: 999})
 	other := space[int](t, Config{Max: 9, Waiting: 1})
 	set := must(s.NewSet(SetConfig{Token: 1}))
 	id := must(set.Alloc(1, 99, 42))
 	called := false
+	other.OnRelease(func(int) {
+		if inCodec() {
+			t.Error("a value was released in a codec")
+		}
+	})
+	wants(t, "free", other.Free(must(other.Alloc(1, 9, 1))), nil)
 	must(s.Snapshot(func(_ ID, value int) (uint64, error) {
 		called = true
+		wants(t, "free at the limit", other.Free(1), ErrDeadlock)
 		if must(s.Find(id)) != 42 || must(set.Find(id)) != 42 {
 			t.Error("a lookup found something else")
 		}

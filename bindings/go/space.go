@@ -124,7 +124,8 @@ func New[T any](config Config) (*Space[T], error) {
 // SetData, and those left at Close. No [Space.Read] that found it is running then.
 // Those that Remove and Exchange returned are their callers'. f runs on a goroutine
 // that calls the space, with no lock held; it may call the space, but in a Read that
-// its caller is in it may not wait. To be called before the first Alloc.
+// its caller is in it may not wait. If it panics, so does that call, once all values that
+// were due have been given to f. To be called before the first Alloc.
 func (s *Space[T]) OnRelease(f func(value T)) { s.values.release.Store(&f) }
 
 // Close waits for all calls that are running, and for readers, and gives the space
@@ -134,10 +135,10 @@ func (s *Space[T]) Close() error {
 	if err := errorOf(s.core.close()); err != nil {
 		return err
 	}
-	s.values.all()
 	s.mu.Lock()
 	s.sets = map[uint64]*Set[T]{}
 	s.mu.Unlock()
+	s.values.all()
 	return nil
 }
 
@@ -281,8 +282,10 @@ func (s *Space[T]) AllocCyclic(cursor *Cursor, min, max ID, value T) (id ID, wra
 }
 
 func (s *Space[T]) allocCyclic(set *Set[T], cursor *Cursor, min, max ID, value T) (id ID, wrapped bool, err error) {
+	// A panic for no cursor comes before the value has a place.
+	next := &cursor.next
 	e := s.values.put(value)
-	r := s.core.allocCyclic(set.side(), min, max, e.token, &cursor.next)
+	r := s.core.allocCyclic(set.side(), min, max, e.token, next)
 	if err := errorOf(r.ret); err != nil {
 		s.values.cancel(e)
 		return Invalid, false, err
@@ -344,14 +347,14 @@ func (s *Space[T]) room() error {
 	if s.values.waiting.Load() < s.limit {
 		return nil
 	}
+	if inCodec() {
+		return ErrDeadlock
+	}
 	s.reclaim()
 	if s.values.waiting.Load() < s.limit {
 		return nil
 	}
-	if inCodec() {
-		return ErrDeadlock
-	}
-	err := errorOf(s.core.synchronize())
+	err := errorOf(s.core.synchronize(false))
 	if err == ErrDeadlock {
 		return ErrAgain
 	}
@@ -546,15 +549,17 @@ func (s *Space[T]) exchange(id ID, value T, waits bool) (old T, err error) {
 
 // SetData replaces the value of an ID and waits: afterwards no reader inside of Read has
 // the one before. Errors: [ErrNotFound] without waiting; [ErrDeadlock] inside of Read or
-// a codec, nothing has changed; [ErrIO] the value is in place.
+// a codec, nothing has changed; [ErrIO] the value is in place, and the one before is not
+// given to what OnRelease was given.
 func (s *Space[T]) SetData(id ID, value T) error {
 	old, err := s.exchange(id, value, true)
 	if err != nil {
 		return err
 	}
-	if err := s.Synchronize(); err != nil {
+	if err := errorOf(s.core.synchronize(true)); err != nil {
 		return err
 	}
+	s.reclaim()
 	s.values.call(old)
 	return nil
 }
@@ -621,7 +626,7 @@ func (s *Space[T]) walk(set *Set[T], min, max ID, f func(ID, T) bool) error {
 // Synchronize waits for a grace period: no [Space.Read] that was running is any more.
 // Errors: [ErrDeadlock] inside of Read or a codec; [ErrIO].
 func (s *Space[T]) Synchronize() error {
-	if err := errorOf(s.core.synchronize()); err != nil {
+	if err := errorOf(s.core.synchronize(false)); err != nil {
 		return err
 	}
 	s.reclaim()
@@ -713,7 +718,7 @@ func (s *Space[T]) Dump(w io.Writer) error {
 // encode made of the value; nil: 0. See docs/snapshot.md of the C library.
 //
 // encode is called with the space's lock held, as a rule once for each ID. It may look
-// IDs up; all else of the space answers [ErrDeadlock] to it. It must not wait for another
+// IDs up; all else, of any space, answers [ErrDeadlock] to it. It must not wait for another
 // goroutine that uses the space. Its first error is returned. A panic goes on after the
 // lock is released; [runtime.Goexit] is not possible there.
 func (s *Space[T]) Snapshot(encode func(id ID, value T) (uint64, error)) ([]byte, error) {
@@ -734,7 +739,8 @@ func (s *Space[T]) Snapshot(encode func(id ID, value T) (uint64, error)) ([]byte
 // dropped by [Space.Put]. Errors: [ErrBadSnapshot]; [ErrVersion]; [ErrBusy] the space is
 // not empty; [ErrRange] it cannot have an ID, generation or number of references;
 // [ErrNoSpace] its capacity is too small; [ErrExist] two sets have one token;
-// [ErrNoDevice]; what decode returned; [ErrAgain]; [ErrNoMemory]. On error the space is as
+// [ErrNoDevice]; what decode returned; [ErrAgain]; [ErrNoMemory]. The snapshot is copied
+// first. On error the space is as
 // it was, and the values that decode made are forgotten.
 func (s *Space[T]) Restore(snapshot []byte, decode func(id ID, number uint64) (T, error)) error {
 	var entries []*entry[T]

@@ -191,9 +191,7 @@ func (v *values[T]) passed(cookie uint64) {
 	v.mu.Lock()
 	unowned := v.drain(cookie)
 	v.mu.Unlock()
-	for _, value := range unowned {
-		v.call(value)
-	}
+	v.callAll(unowned)
 }
 
 // drain is passed but for the calls: the values they are for; locked.
@@ -230,7 +228,19 @@ func (v *values[T]) all() {
 		v.clear(e.token)
 	}
 	v.mu.Unlock()
-	for _, value := range unowned {
+	v.callAll(unowned)
+}
+
+// callAll gives values to who asked for them, all of them also if a call panics.
+func (v *values[T]) callAll(values []T) {
+	defer func() {
+		if len(values) > 0 {
+			v.callAll(values)
+		}
+	}()
+	for len(values) > 0 {
+		value := values[0]
+		values = values[1:]
 		v.call(value)
 	}
 }
