@@ -201,7 +201,9 @@ pub(crate) fn reclaim_if_any() {
 /// dropping other spaces ends what was put aside; this is for programs that do
 /// neither. It returns how many are left.
 ///
-/// Context: waits, but for nothing that a forgotten guard holds up.
+/// Context: drops values; waits, but not for the guards that kept them from
+/// ending. In a domain that is shared it also waits for what was freed since, as
+/// the drop of any space does, and so for a guard that was forgotten since.
 /// Complexity: what is left, and the end of each.
 pub fn reclaim() -> usize {
     let mut graves = GRAVES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -136,7 +136,8 @@ impl Builder {
 
     /// Makes a space for any thread.
     ///
-    /// Context: takes locks. Errors: [`Error::Invalid`] an empty range, one of
+    /// Context: takes locks; ends what was put aside, as
+    /// [`reclaim`](crate::reclaim). Errors: [`Error::Invalid`] an empty range, one of
     /// the ID 0 alone, or a NUL in the name; [`Error::TooBig`] more IDs than the
     /// bitmap store has; [`Error::NameTooLong`]; [`Error::NoMemory`]. Complexity:
     /// constant.
@@ -398,7 +399,7 @@ unsafe impl<T: Send + Sync + 'static> Sync for Space<T, Shared> {}
 impl<T: Send + Sync + 'static> Space<T> {
     /// A space of all defaults: any ID, radix store, lowest first.
     ///
-    /// Context: takes locks. Errors: [`Error::NoMemory`]. Complexity: constant.
+    /// Context, complexity: as [`Builder::build`]. Errors: [`Error::NoMemory`].
     pub fn new() -> Result<Self, Error> {
         Builder::new().build()
     }
