@@ -493,6 +493,92 @@ void ends()
 #endif
 }
 
+// Names that the binding has as well, where its calls would find them.
+namespace user {
+
+struct number {
+	operator ioasid_t() const
+	{
+		return 7;
+	}
+};
+
+ioasid_t id_of(const number &)
+{
+	return 8;
+}
+
+template <typename T> void released(T *)
+{
+}
+
+struct chooser {
+	number operator()(ioasid_t, ioasid_t) const
+	{
+		return number();
+	}
+};
+
+struct taker {
+	std::shared_ptr<int> kept;
+
+	void operator()(ioasid_t) const
+	{
+	}
+};
+
+} // namespace user
+
+void own_names()
+{
+	auto kept = std::make_shared<int>(0);
+	auto numbers = ioasid::space<int>::create().value();
+	auto used = numbers.use_allocator(user::chooser(), user::taker{ kept })
+			    .value();
+
+	CHECK(numbers.alloc().value() == 7 && kept.use_count() == 2);
+	static_cast<void>(id_of(user::number()));
+	user::released(&kept);
+	CHECK(numbers.free(7) && used.close());
+	CHECK(kept.use_count() == 1);
+}
+
+// A callable that has the registration of another ends with the space.
+void owned_registrations()
+{
+	auto kept = std::make_shared<int>(0);
+	{
+		auto numbers = ioasid::space<int>::create().value();
+		auto inner = std::make_shared<ioasid::registration>(
+			numbers.on_event([kept](const auto &) {}).value());
+
+		numbers.on_event([inner](const auto &) {}).value().detach();
+		inner.reset();
+		CHECK(kept.use_count() == 2);
+	}
+	CHECK(kept.use_count() == 1);
+}
+
+// A decoder that fails without saying why gives nothing all the same.
+void no_error()
+{
+	int value = 0;
+	auto from = ioasid::space<int>::create().value();
+	CHECK(from.alloc(&value));
+	const auto bytes = from.snapshot([](ioasid_t, const int *) {
+				       return std::uint64_t(1);
+			       }).value();
+	auto to = ioasid::owning_space<int>::create().value();
+
+	CHECK_ERROR(to.restore(bytes.data(), bytes.size(),
+			       [](ioasid_t, std::uint64_t) {
+				       return ioasid::result<int>(
+					       ioasid::errc());
+			       }),
+		    ioasid::errc::callback_failed);
+	CHECK(to.stats().live == 0);
+}
+
 } // namespace
 
 int main()
@@ -505,5 +591,8 @@ int main()
 	carried();
 #endif
 	ends();
+	own_names();
+	owned_registrations();
+	no_error();
 	return check_status();
 }

@@ -262,6 +262,98 @@ void snapshots(ioasid::store store)
 	CHECK(alive == 50 && refused.stats().live == 0);
 }
 
+// Names that the binding has as well, where its calls would find them.
+namespace user {
+
+struct item {
+	explicit item(int n) : number(n)
+	{
+	}
+	int number;
+};
+
+template <typename T, typename... Args> [[maybe_unused]] T build(Args &&...)
+{
+	return T(-1);
+}
+
+} // namespace user
+
+void own_names()
+{
+	auto items = ioasid::owning_space<user::item>::create().value();
+	const ioasid_t id = items.emplace(user::item(7)).value();
+
+	CHECK(items.get(id)->number == 7);
+}
+
+// What is given up has what takes its place.
+struct link {
+	explicit link(int n) : number(n), next()
+	{
+	}
+	link(int n, ioasid::reference<link> after)
+		: number(n), next(std::move(after))
+	{
+	}
+	int number;
+	std::optional<ioasid::reference<link>> next;
+};
+
+void chains()
+{
+	auto links = ioasid::owning_space<link>::create().value();
+	const ioasid_t first = links.emplace(1).value();
+	const ioasid_t second =
+		links.emplace(2, links.get(first).value()).value();
+	auto at = links.get(second).value();
+
+	CHECK(links.free(first) && links.free(second));
+	CHECK(links.domain().barrier());
+	at = std::move(*at->next);
+	CHECK(at && at->number == 1 && !at->next);
+}
+
+// Values that have IDs and registrations of their own space.
+struct parent {
+	explicit parent(ioasid::unique_id of) : child(std::move(of)), told()
+	{
+		alive++;
+	}
+	parent(parent &&other) noexcept
+		: child(std::move(other.child)), told(std::move(other.told))
+	{
+		alive++;
+	}
+	parent &operator=(parent &&) = delete;
+	~parent()
+	{
+		alive--;
+	}
+	ioasid::unique_id child;
+	ioasid::registration told;
+};
+
+int heard;
+
+void families(bool freed)
+{
+	auto people = ioasid::owning_space<parent>::create().value();
+	heard = 0;
+	auto third = people.alloc_unique(parent(ioasid::unique_id())).value();
+	auto second = people.alloc_unique(parent(std::move(third))).value();
+	parent first(std::move(second));
+
+	first.told = people.on_event([](const auto &) { heard++; }).value();
+	const ioasid_t id = people.alloc(std::move(first)).value();
+
+	CHECK(heard == 1 && people.stats().live == 3);
+	if (freed)
+		CHECK(people.free(id));
+	CHECK(people.close());
+	CHECK(!people);
+}
+
 } // namespace
 
 int main()
@@ -275,5 +367,10 @@ int main()
 	}
 	limit();
 	emplaced();
+	own_names();
+	chains();
+	families(false);
+	families(true);
+	CHECK(alive == 0);
 	return check_status();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // space<T> as its users have it: every member, on every store.
+#include <cstdint>
 #include <cstring>
 #include <set>
 #include <string>
@@ -44,6 +45,10 @@ void lookups(ioasid::store store)
 	CHECK(sessions.contains(tenant, id) && !sessions.contains(other, id));
 	CHECK(sessions.contains(use) && !sessions.contains(id + 1));
 	CHECK(sessions.handle_of(id).value() == use);
+	// Its number is none of an ID, whose lower half it has.
+	CHECK(!sessions.contains(use.value()));
+	CHECK(sessions.contains(std::uint64_t(id)) && !sessions.contains(-1));
+	CHECK(!sessions.contains(-1LL));
 	CHECK_ERROR(sessions.handle_of(other, id), ioasid::errc::not_owner);
 	{
 		ioasid::read_section guard(sessions);

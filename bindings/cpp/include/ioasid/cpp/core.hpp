@@ -80,8 +80,8 @@ public:
 	using free_use = int (*)(core &, ioasid_handle_t);
 
 	core(ioasid_space *native, free_use end_use) noexcept
-		: space(native), free_handle(end_use), lock_(),
-		  leftovers_(nullptr), list_(nullptr)
+		: space(native), free_handle(end_use), own_domain(false),
+		  lock_(), leftovers_(nullptr), list_(nullptr)
 	{
 	}
 
@@ -132,24 +132,31 @@ public:
 		return leftovers_.load(std::memory_order_relaxed) != nullptr;
 	}
 
-	/* The library's space is gone, and with it all readers. */
-	void ended() noexcept
+	/*
+	 * The library's space is gone, and with it all readers. What is destroyed
+	 * here, @values too, may have registrations and IDs of the space itself.
+	 */
+	void ended(deferred *values = nullptr) noexcept
 	{
 		deferred *node =
 			leftovers_.exchange(nullptr, std::memory_order_acquire);
 
+		space = nullptr;
+		for (registered *each = list_; each; each = each->link)
+			each->owner.store(nullptr, std::memory_order_release);
 		while (node)
 			run_deferred(std::exchange(node, node->after));
-		while (list_) {
-			registered *each = std::exchange(list_, list_->link);
-
-			each->owner.store(nullptr, std::memory_order_release);
-			each->drop();
-		}
+		while (values)
+			run_deferred(std::exchange(values, values->after));
+		while (list_)
+			std::exchange(list_, list_->link)->drop();
 	}
 
+	/* nullptr once it has ended */
 	ioasid_space *space;
 	free_use free_handle;
+	/* made with the space, and ending with it */
+	bool own_domain;
 
 private:
 	void keep(deferred *node) noexcept
@@ -196,7 +203,7 @@ struct notifier_node final : registered, ioasid_notifier {
 
 	static void end(ioasid_notifier *base) noexcept
 	{
-		released(static_cast<notifier_node *>(base));
+		detail::released(static_cast<notifier_node *>(base));
 	}
 
 	static int unregister(registered *base, int)
@@ -243,8 +250,9 @@ struct allocator_node final : registered, ioasid_allocator_ops {
 	static ioasid_t call_alloc(ioasid_t min, ioasid_t max,
 				   void *data) noexcept
 	{
-		return id_of(static_cast<allocator_node *>(data)->alloc_call(
-			min, max));
+		return detail::id_of(
+			static_cast<allocator_node *>(data)->alloc_call(min,
+									max));
 	}
 
 	static void call_free(ioasid_t id, void *data) noexcept
@@ -254,16 +262,20 @@ struct allocator_node final : registered, ioasid_allocator_ops {
 
 	static void end(ioasid_allocator_ops *base) noexcept
 	{
-		released(static_cast<allocator_node *>(base));
+		detail::released(static_cast<allocator_node *>(base));
 	}
 
 	static int unregister(registered *base, int mode)
 	{
 		core *at = base->owner.load(std::memory_order_acquire);
-
-		return ioasid_space_unregister_allocator(
+		const int ret = ioasid_space_unregister_allocator(
 			at->space, static_cast<allocator_node *>(base),
 			static_cast<ioasid_unregister>(mode));
+
+		/* One without IDs is the caller's, without its release. */
+		if (!ret)
+			detail::released(base);
+		return ret;
 	}
 
 	static void destroy(registered *base)
@@ -308,7 +320,9 @@ public:
 	registration &operator=(registration &&other) noexcept
 	{
 		if (this != &other) {
-			end();
+			/* To end last: it may have @other. */
+			const registration before(std::move(*this));
+
 			node_ = std::exchange(other.node_, nullptr);
 		}
 		return *this;
@@ -406,7 +420,9 @@ public:
 	unique_id &operator=(unique_id &&other) noexcept
 	{
 		if (this != &other) {
-			static_cast<void>(free());
+			/* To end last: it may have @other. */
+			const unique_id before(std::move(*this));
+
 			core_ = std::exchange(other.core_, nullptr);
 			use_ = other.use_;
 		}
@@ -446,7 +462,7 @@ public:
 	{
 		detail::core *core = std::exchange(core_, nullptr);
 
-		if (!core)
+		if (!core || !core->space)
 			return errc::not_found;
 		return detail::status(core->free_handle(*core, use_.value()));
 	}
@@ -514,7 +530,7 @@ public:
 	{
 		detail::core *core = std::exchange(core_, nullptr);
 
-		if (!core)
+		if (!core || !core->space)
 			return errc::not_found;
 		return detail::status(
 			ioasid_space_release_id(core->space, id_));
@@ -591,7 +607,7 @@ public:
 	{
 		detail::core *core = std::exchange(core_, nullptr);
 
-		if (!core)
+		if (!core || !core->space)
 			return errc::not_found;
 		const int ret = ioasid_space_put(core->space, id_);
 

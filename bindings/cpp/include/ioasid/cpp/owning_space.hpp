@@ -32,7 +32,7 @@ template <typename T, typename... Args> T build(Args &&...args)
 template <typename T> struct owned_value {
 	template <typename... Args>
 	explicit owned_value(std::in_place_t, Args &&...args)
-		: value(build<T>(std::forward<Args>(args)...))
+		: value(detail::build<T>(std::forward<Args>(args)...))
 	{
 	}
 
@@ -107,7 +107,9 @@ public:
 	reference &operator=(reference &&other) noexcept
 	{
 		if (this != &other) {
-			put();
+			/* To end last: its value may have @other. */
+			const reference before(std::move(*this));
+
 			reference_ = std::move(other.reference_);
 			node_ = std::exchange(other.node_, nullptr);
 		}
@@ -174,6 +176,10 @@ template <typename T> struct is_arrow<reference<T>> : std::true_type {};
  * ioasid_rcu_defer(): it must not throw, nor wait for a grace period of a domain
  * of qsbr. Several threads may find one T at a time; what they may do to it is
  * T's business, as for std::shared_ptr.
+ *
+ * A T may have unique_ids and registrations of its own space: they are nothing
+ * where it is destroyed by the end of that. Not if the domain is shared, which
+ * may destroy a T after its space.
  *
  * Notifiers are told of a free without the value. Its C space holds no pointers
  * to T: native() is not for lookups by C.
@@ -247,8 +253,7 @@ public:
 
 		if (!this->space_)
 			return {};
-		/* Readers of a shared domain may still be at what they found. */
-		int ret = ioasid_rcu_synchronize(this->space_->rcu);
+		int ret = quiet();
 
 		if (ret)
 			return detail::error_of(ret);
@@ -279,15 +284,7 @@ public:
 			return detail::error_of(ret);
 		if (held)
 			return errc::busy;
-		const errc error = this->finish();
-
-		if (error != errc())
-			return error;
-		while (values)
-			static_cast<node_type *>(
-				std::exchange(values, values->after))
-				->drop();
-		return {};
+		return this->finish(values);
 	}
 
 	/**
@@ -596,6 +593,21 @@ private:
 	{
 		return std::unique_ptr<node_type>(new (std::nothrow) node_type(
 			std::in_place, std::forward<Args>(args)...));
+	}
+
+	/*
+	 * No reader is at what it found, and no destructor of a value, which may
+	 * free IDs and so leave another to be run, is left to the domain's end.
+	 */
+	int quiet() noexcept
+	{
+		ioasid_rcu *rcu = this->space_->rcu;
+		int ret = ioasid_rcu_synchronize(rcu);
+
+		while (!ret && this->core_->own_domain &&
+		       ioasid_rcu_pending(rcu))
+			ret = ioasid_rcu_barrier(rcu);
+		return ret;
 	}
 
 	/* A value for what a decoder answered. */

@@ -94,12 +94,20 @@ template <typename T> void *to_data(T *value) noexcept
 	return const_cast<void *>(static_cast<const volatile void *>(value));
 }
 
-/* What is looked for, of a number of whatever type: an ID, unless a handle. */
+/*
+ * What is looked for, of a number of whatever type: an ID, unless a handle. Too
+ * large a number, such as the value() of a handle, is no ID.
+ */
 template <typename Id> constexpr auto key_of(Id id) noexcept
 {
 	if constexpr (std::is_same_v<Id, handle> ||
 		      std::is_same_v<Id, ioasid_t>)
 		return id;
+	else if constexpr (std::is_integral_v<Id> &&
+			   sizeof(Id) > sizeof(ioasid_t))
+		return static_cast<Id>(static_cast<ioasid_t>(id)) == id ?
+			       static_cast<ioasid_t>(id) :
+			       invalid_id;
 	else
 		return static_cast<ioasid_t>(id);
 }
@@ -119,7 +127,10 @@ struct restore_context {
 
 			if constexpr (is_result<decltype(given)>::value) {
 				if (!given)
-					return to_ret(given.error());
+					return to_ret(
+						given.error() == errc() ?
+							errc::callback_failed :
+							given.error());
 				*data = to_data<U>(*given);
 			} else {
 				*data = to_data<U>(given);
@@ -791,14 +802,17 @@ protected:
 			return detail::error_of(ret);
 		}
 		core_ = new (std::nothrow) detail::core(space_, free_handle);
-		if (core_)
+		if (core_) {
+			core_->own_domain = !config.domain;
 			return errc();
+		}
 		static_cast<void>(ioasid_space_destroy(space_));
 		space_ = nullptr;
 		return errc::no_memory;
 	}
 
-	errc finish() noexcept
+	/* @values: to be run once nothing can find them */
+	errc finish(detail::deferred *values = nullptr) noexcept
 	{
 		int ret = 0;
 
@@ -812,10 +826,11 @@ protected:
 
 		if (ret)
 			return detail::error_of(ret);
-		core_->ended();
-		delete core_;
-		core_ = nullptr;
 		space_ = nullptr;
+		const std::unique_ptr<detail::core> core(
+			std::exchange(core_, nullptr));
+
+		core->ended(values);
 		return errc();
 	}
 
