@@ -93,6 +93,66 @@ def test_fork_in_a_notifier(space):
     space.free(space.alloc("x"))
 
 
+def test_sections_of_other_threads_are_over(space, monkeypatch):
+    """In the child; those of the thread that forks are not, seen from any."""
+    entered, leave = threading.Event(), threading.Event()
+    sections = [space.read()]
+
+    def reader():
+        sections[0].__enter__()
+        entered.set()
+        assert leave.wait(10)
+        sections[0].__exit__()
+
+    def child():
+        unraisable = []
+        monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+        with sections[0] as same:
+            assert same is space
+        with pytest.raises(ioasid.WrongThread):
+            own.__exit__()
+        del sections[:]
+        assert not unraisable
+
+    def in_thread(function):
+        def call():
+            try:
+                function()
+            except BaseException as error:
+                raised.append(error)
+
+        raised = []
+        other = threading.Thread(target=call)
+        other.start()
+        other.join(10)
+        assert not raised, raised
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    assert entered.wait(10)
+    own = space.read()
+    with own:
+        in_child(lambda: in_thread(child))
+    leave.set()
+    thread.join()
+
+
+def test_fork_beside_a_call_of_the_own_thread(space):
+    """Another thread of the child that closes the space waits for the call."""
+
+    def notify(notice):
+        def child():
+            closing = threading.Thread(target=space.close, daemon=True)
+            closing.start()
+            closing.join(0.1)
+            assert closing.is_alive() and space.closed
+
+        in_child(child)
+
+    with space.register_notifier(notify):
+        space.alloc("x")
+
+
 def run(program, status=0):
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)],
@@ -180,6 +240,52 @@ def test_exit_with_everything_open():
         items = space.items()
         threading.Thread(target=space.synchronize, daemon=True).start()
         time.sleep(0.05)
+        """
+    )
+
+
+@pytest.mark.parametrize("chain", ["references", "sets", "spaces"])
+def test_ends_of_long_chains(chain):
+    """What is given up with what it refers to needs no stack for all of it."""
+    program = {
+        "references": """
+            space = ioasid.Space()
+            for i in range(30000):
+                id = space.alloc(last)
+                last = space.reference(id)
+                space.free(id)
+            """,
+        "sets": """
+            space = ioasid.Space()
+            for i in range(30000):
+                last = space.create_set(token=last)
+            space.close()
+            """,
+        "spaces": """
+            for i in range(3000):
+                space = ioasid.Space(1, 10)
+                space.alloc(last)
+                last = space
+            del space
+            """,
+    }[chain]
+    assert not run(
+        f"""
+        import threading
+        import ioasid
+
+        def main():
+            last = None
+            {textwrap.indent(textwrap.dedent(program), " " * 12).strip()}
+            last = None
+            ended.append(True)
+
+        ended = []
+        threading.stack_size(256 * 1024)
+        thread = threading.Thread(target=main)
+        thread.start()
+        thread.join()
+        assert ended
         """
     )
 

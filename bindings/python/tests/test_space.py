@@ -121,6 +121,15 @@ def test_wrong_types(space):
             space.alloc("x", min=wrong)
         with pytest.raises(OverflowError):
             space.reserve(wrong)
+    with pytest.raises(OverflowError, match="min is"):
+        space.alloc("x", min=10**5000)
+    for call in (space.reserve, space.unreserve):
+        with pytest.raises(TypeError):
+            call(None)
+    with pytest.raises(TypeError):
+        space.capacity = None
+    with pytest.raises(TypeError):
+        ioasid.Cursor().next = None
     for kind in (ioasid.Set, ioasid.Reference, ioasid.Reservation, ioasid.Notifier):
         with pytest.raises(TypeError):
             kind()
@@ -132,6 +141,17 @@ def test_wrong_types(space):
         pickle.dumps(space)
     with pytest.raises(AttributeError):
         del space.capacity
+
+
+def test_errors_about_what_has_no_repr(space):
+    class Mute:
+        def __repr__(self):
+            raise RuntimeError
+
+    fails(ioasid.NotFound, space.find, 10**5000)
+    fails(ioasid.NotFound, space.free, -(10**5000))
+    fails(ioasid.NotFound, space.find_handle, 10**5000)
+    fails(ioasid.NotFound, space.set_by_token, Mute())
 
 
 def test_make():

@@ -180,12 +180,19 @@ _CLASSES: dict[int, type[IoasidError]] = {
 }
 
 
+def _describe(subject: object) -> str:
+    try:
+        return repr(subject)
+    except Exception:  # of the caller's own class, or an int that is too long
+        return object.__repr__(subject)
+
+
 def make_error(number: int, subject: object = None) -> IoasidError:
     """The exception of an errno, about a subject; called by the extension."""
     cls = _CLASSES.get(number, IoasidError)
     reason = cls.reason or errno.errorcode.get(number, "error")
     if subject is not None:
-        reason = f"{subject!r}: {reason}"
+        reason = f"{_describe(subject)}: {reason}"
     return cls(number, reason)
 
 

@@ -101,9 +101,9 @@ bool to_number(PyObject *object, const char *name, uint32_t *number)
 	}
 	if (value > UINT32_MAX ||
 	    (value == ULONG_MAX && ULONG_MAX > UINT32_MAX)) {
+		/* Not the number, which may be too long to be written. */
 		PyErr_Format(PyExc_OverflowError,
-			     "%s is %R, not one of 0 to 4294967295", name,
-			     object);
+			     "%s is not one of 0 to 4294967295", name);
 		return false;
 	}
 	*number = (uint32_t)value;

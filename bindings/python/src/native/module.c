@@ -4,12 +4,15 @@
 #include "module.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 static unsigned int forks;
+static uint64_t forked;
 
 static void in_child(void)
 {
 	forks++;
+	forked = thread_serial();
 }
 
 unsigned int fork_count(void)
@@ -28,6 +31,11 @@ uint64_t thread_serial(void)
 	return serial;
 }
 
+bool is_over(uint64_t thread, unsigned int since)
+{
+	return since != forks && thread != forked;
+}
+
 PyObject *raise_error(const struct module_state *state, int err,
 		      PyObject *subject)
 {
@@ -43,8 +51,64 @@ PyObject *raise_error(const struct module_state *state, int err,
 void *new_object(PyTypeObject *type)
 {
 	allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+	int collects = PyGC_Disable();
+	void *object = alloc(type, 0);
 
-	return alloc(type, 0);
+	if (collects)
+		PyGC_Enable();
+	return object;
+}
+
+struct ended {
+	PyObject *object;
+	void (*end)(PyObject *object);
+};
+
+/* Of one thread: what waits for those further out to return. */
+struct ends {
+	struct ended *at;
+	size_t count, room;
+	unsigned int depth;
+};
+
+static bool end_later(struct ends *ends, PyObject *object,
+		      void (*end)(PyObject *object))
+{
+	struct ended *more;
+	size_t room;
+
+	if (ends->count == ends->room) {
+		room = ends->room ? 2 * ends->room : 64;
+		more = realloc(ends->at, room * sizeof(*more));
+		if (!more)
+			return false;
+		ends->at = more;
+		ends->room = room;
+	}
+	ends->at[ends->count].object = object;
+	ends->at[ends->count++].end = end;
+	return true;
+}
+
+void end_object(PyObject *object, void (*end)(PyObject *object))
+{
+	static IOASID_TLS struct ends ends;
+	struct ended last;
+
+	PyObject_GC_UnTrack(object);
+	if (ends.depth >= 50 && end_later(&ends, object, end))
+		return;
+	ends.depth++;
+	end(object);
+	while (ends.depth == 1 && ends.count) {
+		last = ends.at[--ends.count];
+		last.end(last.object);
+	}
+	if (!--ends.depth) {
+		free(ends.at);
+		ends.at = NULL;
+		ends.room = 0;
+	}
 }
 
 void free_object(PyObject *object)

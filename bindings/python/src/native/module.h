@@ -117,14 +117,21 @@ PyObject *give_data(void *data);
 /* Raises the exception of a negative errno; @subject, what it is about, or NULL. */
 PyObject *raise_error(const struct module_state *state, int err,
 		      PyObject *subject);
+/*
+ * For tp_dealloc: calls @end, which frees the object, here or, where too many
+ * ends are under way inside of each other, once those further out have returned.
+ */
+void end_object(PyObject *object, void (*end)(PyObject *object));
 /* Frees an object of a heap type. */
 void free_object(PyObject *object);
-/* Makes an object with its members zero, tracked once it is filled in. */
+/* Makes an object with its members zero. Runs no Python: nothing is collected. */
 void *new_object(PyTypeObject *type);
 /* Of a thread, and of no other before or after. */
 uint64_t thread_serial(void);
 /* fork() calls that this process is behind. */
 unsigned int fork_count(void);
+/* Is a thread gone by a fork() since there was that count of them? */
+bool is_over(uint64_t thread, unsigned int since);
 
 /* space.c */
 

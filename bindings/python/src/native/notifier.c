@@ -133,13 +133,20 @@ static void tell(struct ioasid_notifier *notifier,
 /* With the first notifier; until the space is destroyed. */
 static int listen(struct space *self)
 {
+	PyObject *ending;
 	int err;
 
 	if (self->listening)
 		return 0;
-	self->ending = PyDict_New();
-	if (!self->ending)
+	ending = PyDict_New();
+	if (!ending)
 		return -ENOMEM;
+	/* A collection may have run Python, and that this. */
+	if (self->listening) {
+		Py_DECREF(ending);
+		return 0;
+	}
+	self->ending = ending;
 	self->notifier.notify = tell;
 	err = ioasid_space_register_notifier(self->space, NULL,
 					     &self->notifier);
@@ -149,11 +156,15 @@ static int listen(struct space *self)
 	return err;
 }
 
-/* All that are registered but @without, with @it in its place by priority. */
+/*
+ * All that are registered but @without, with @it in its place by priority. Nothing
+ * is collected, so no Python changes them meanwhile.
+ */
 static PyObject *arranged(PyObject *notifiers, struct notifier_object *it,
 			  PyObject *without)
 {
 	Py_ssize_t count = notifiers ? PyTuple_Size(notifiers) : 0, i;
+	int collects = PyGC_Disable();
 	PyObject *list = PyList_New(0), *tuple;
 	int failed = !list;
 
@@ -172,6 +183,8 @@ static PyObject *arranged(PyObject *notifiers, struct notifier_object *it,
 		failed = PyList_Append(list, (PyObject *)it);
 	tuple = failed ? NULL : PyList_AsTuple(list);
 	Py_XDECREF(list);
+	if (collects)
+		PyGC_Enable();
 	return tuple;
 }
 

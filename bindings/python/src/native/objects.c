@@ -37,12 +37,13 @@ static int cursor_move(PyObject *object, PyObject *value, void *unused)
 	uint32_t next = 0;
 
 	(void)unused;
-	if (!value || !to_number(value, "next", &next)) {
-		if (!value)
-			PyErr_SetString(PyExc_AttributeError,
-					"a cursor always has a next");
+	if (!value || value == Py_None) {
+		PyErr_SetString(value ? PyExc_TypeError : PyExc_AttributeError,
+				"a cursor always has a next");
 		return -1;
 	}
+	if (!to_number(value, "next", &next))
+		return -1;
 	((struct cursor *)object)->next = next;
 	return 0;
 }
@@ -182,7 +183,16 @@ struct section {
 	/* times entered and not left, by one thread */
 	unsigned int depth;
 	uint64_t thread;
+	/* when it was entered */
+	unsigned int forks;
 };
+
+/* In a child of fork() the sections of other threads are over. */
+static void follow_forks(struct section *self)
+{
+	if (self->depth && is_over(self->thread, self->forks))
+		self->depth = 0;
+}
 
 static PyObject *space_read(PyObject *object, PyObject *unused)
 {
@@ -207,10 +217,12 @@ static PyObject *section_start(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (!space_open(self->space))
 		return NULL;
+	follow_forks(self);
 	if (self->depth && self->thread != thread_serial())
 		return raise_error(self->space->state, -EPERM, object);
 	ioasid_rcu_read_lock(ioasid_space_rcu(self->space->space));
 	self->thread = thread_serial();
+	self->forks = fork_count();
 	self->depth++;
 	return from_data(self->space);
 }
@@ -248,6 +260,7 @@ static void section_dealloc(PyObject *object)
 	PyObject *type, *value, *traceback;
 
 	PyObject_GC_UnTrack(object);
+	follow_forks(self);
 	/* A space that could be closed had no reader left. */
 	if (!self->space->space)
 		self->depth = 0;
@@ -447,18 +460,22 @@ static int reference_clear(PyObject *object)
 	return 0;
 }
 
-static void reference_dealloc(PyObject *object)
+static void reference_end(PyObject *object)
 {
 	struct reference *self = (struct reference *)object;
 	PyObject *type, *value, *traceback;
 
-	PyObject_GC_UnTrack(object);
 	PyErr_Fetch(&type, &value, &traceback);
 	put_reference(self);
 	PyErr_Restore(type, value, traceback);
 	Py_CLEAR(self->obj);
 	Py_CLEAR(self->space);
 	free_object(object);
+}
+
+static void reference_dealloc(PyObject *object)
+{
+	end_object(object, reference_end);
 }
 
 static PyMethodDef reference_methods[] = {

@@ -382,14 +382,18 @@ static int set_clear(PyObject *object)
 	return 0;
 }
 
-static void set_dealloc(PyObject *object)
+static void set_end(PyObject *object)
 {
 	struct set *self = (struct set *)object;
 
-	PyObject_GC_UnTrack(object);
 	Py_CLEAR(self->token);
 	Py_CLEAR(self->space);
 	free_object(object);
+}
+
+static void set_dealloc(PyObject *object)
+{
+	end_object(object, set_end);
 }
 
 /* Until space_leave() the set is there; with the exception for it if not. */
@@ -650,7 +654,8 @@ static PyMethodDef set_methods[] = {
 	{ "destroy", set_destroy, METH_NOARGS,
 	  "destroy($self, /)\n--\n\n"
 	  "End a set without IDs, and its notifiers.\n\n"
-	  "Raises Busy while it has IDs, pending and reserved ones included." },
+	  "Raises Busy while it has IDs, pending and reserved ones included, and\n"
+	  "while one of its methods runs." },
 	{ "__enter__", set_start, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nThe set itself." },
 	{ "__exit__", set_exit, METH_VARARGS,

@@ -66,10 +66,10 @@ static void follow_forks(struct space *self)
 
 	if (self->forks == fork_count())
 		return;
-	self->forks = fork_count();
 	for (size_t i = 0; i < self->calls; i++)
-		if (self->entered[i].thread == thread_serial())
+		if (!is_over(self->entered[i].thread, self->forks))
 			self->entered[kept++] = self->entered[i];
+	self->forks = fork_count();
 	self->calls = kept;
 }
 
@@ -289,12 +289,11 @@ static int space_clear(PyObject *object)
  * Destroys with the GIL: every read section of the space has an object that
  * refers to it, so there is no reader to wait for.
  */
-static void space_dealloc(PyObject *object)
+static void space_end(PyObject *object)
 {
 	struct space *self = (struct space *)object;
 	PyObject *type, *value, *traceback;
 
-	PyObject_GC_UnTrack(object);
 	PyErr_Fetch(&type, &value, &traceback);
 	if (self->weakrefs)
 		PyObject_ClearWeakRefs(object);
@@ -309,6 +308,11 @@ static void space_dealloc(PyObject *object)
 	free(self->entered);
 	PyErr_Restore(type, value, traceback);
 	free_object(object);
+}
+
+static void space_dealloc(PyObject *object)
+{
+	end_object(object, space_end);
 }
 
 struct objects {
@@ -620,6 +624,9 @@ static PyObject *set_aside(PyObject *object, PyObject *argument,
 	uint32_t count = 0;
 	int err;
 
+	if (argument == Py_None)
+		return PyErr_Format(PyExc_TypeError,
+				    "count is None, not an int");
 	if (!to_number(argument, "count", &count) || !space_open(self))
 		return NULL;
 	err = change(self->space, count);
