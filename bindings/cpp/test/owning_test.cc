@@ -269,6 +269,9 @@ struct item {
 	explicit item(int n) : number(n)
 	{
 	}
+	// Not what the binding takes addresses with.
+	void operator&() const = delete;
+
 	int number;
 };
 
@@ -285,6 +288,9 @@ void own_names()
 	const ioasid_t id = items.emplace(user::item(7)).value();
 
 	CHECK(items.get(id)->number == 7);
+	CHECK(items.get(id).value().get()->number == 7);
+	CHECK(items.with(id, [](auto item) { return item->number; }).value() ==
+	      7);
 }
 
 // What is given up has what takes its place.

@@ -77,7 +77,9 @@ template <typename T> struct owning_storage {
 
 	static T *value(void *data) noexcept
 	{
-		return data ? &static_cast<owned<T> *>(data)->value : nullptr;
+		return data ? std::addressof(
+				      static_cast<owned<T> *>(data)->value) :
+			      nullptr;
 	}
 };
 
@@ -136,12 +138,12 @@ public:
 
 	T *operator->() const noexcept IOASID_LIFETIMEBOUND
 	{
-		return &node_->value;
+		return std::addressof(node_->value);
 	}
 
 	T *get() const noexcept IOASID_LIFETIMEBOUND
 	{
-		return node_ ? &node_->value : nullptr;
+		return node_ ? std::addressof(node_->value) : nullptr;
 	}
 
 	ioasid_t id() const noexcept
