@@ -113,6 +113,19 @@ def test_one_set_has_one_object(store, at_each_allocation, call):
         assert all(tenant is space.set_of(1) for tenant in found)
 
 
+def test_space_is_seen_before_it_is_made():
+    class Asked:
+        def __bool__(self):
+            for it in gc.get_objects():
+                if type(it) is ioasid.Space and it.closed and it.name is None:
+                    seen.append(repr(it))
+            return True
+
+    seen = []
+    ioasid.Space(1, 10, quarantine=Asked(), name="later").close()
+    assert "<ioasid.Space None, closed>" in seen
+
+
 def test_set_is_destroyed(store, at_each_allocation):
     """Before the call, or after it: a lookup does not see it in between."""
     space = ioasid.Space(1, 10, store=store)

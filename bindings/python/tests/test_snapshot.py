@@ -161,3 +161,25 @@ def test_codecs_beside_threads(filled):
         return CODE[obj]
 
     filled.snapshot(encode)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def test_name_that_is_not_utf8(store):
+    """A program in C may have given its set any bytes for a name."""
+    with ioasid.Space(1, 10, store=store) as space:
+        space.create_set("name")
+        data = bytearray(space.snapshot())
+    data[data.index(b"name")] = 0xFF
+    data[12:16] = crc32c(data[:12] + data[16:]).to_bytes(4, "little")
+    with ioasid.Space(1, 10, store=store) as space:
+        space.restore(data)
+        assert space.sets()[0].stats().name == "\ufffdame"
+        assert "ame" in space.dump()

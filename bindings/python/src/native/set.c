@@ -4,6 +4,7 @@
 #include "module.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static PyObject *key_of(const struct ioasid_set *set)
 {
@@ -505,12 +506,18 @@ static PyObject *set_stats(PyObject *object, PyObject *unused)
 {
 	struct set *self = (struct set *)object;
 	struct ioasid_set_info info;
+	PyObject *name;
 
 	(void)unused;
 	if (!set_info(self, &info))
 		return NULL;
-	return PyObject_CallFunction(self->space->state->set_stats, "sOIIII",
-				     info.name, self->token, info.quota,
+	/* That of a snapshot may be of a program that knows no UTF-8. */
+	name = PyUnicode_DecodeUTF8(info.name, (Py_ssize_t)strlen(info.name),
+				    "replace");
+	if (!name)
+		return NULL;
+	return PyObject_CallFunction(self->space->state->set_stats, "NOIIII",
+				     name, self->token, info.quota,
 				     info.reserved, info.count, info.spids);
 }
 

@@ -182,8 +182,12 @@ static bool configure(struct space *self, PyObject *args, PyObject *kwargs)
 	self->config.store = (enum ioasid_store_kind)store_kind;
 	self->config.reuse = (enum ioasid_reuse)policy;
 	self->config.quarantine = quarantine;
-	self->name = name ? name : Py_None;
-	Py_INCREF(self->name);
+	if (name) {
+		PyObject *before = self->name;
+
+		self->name = from_data(name);
+		Py_DECREF(before);
+	}
 	return true;
 }
 
@@ -196,6 +200,8 @@ static PyObject *space_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		return NULL;
 	self->state = PyType_GetModuleState(type);
 	self->forks = fork_count();
+	/* Arguments may run Python, to which the collector shows the space. */
+	self->name = from_data(NULL);
 	self->sets = PyDict_New();
 	self->tokens = PyDict_New();
 	if (!self->sets || !self->tokens || !configure(self, args, kwargs))
