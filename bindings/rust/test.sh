@@ -47,9 +47,6 @@ use_registry() {
 say "$(cargo --version), $(rustc --version)"
 use_registry /usr/share/cargo/registry
 "$here/../stage" rust "$stage"
-for crate in ioasid ioasid-sys; do
-	[[ -e $stage/$crate/LICENSE ]] || cp "$stage/LICENSE" "$stage/$crate/"
-done
 cd "$stage"
 
 step_format() {
