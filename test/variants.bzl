@@ -66,13 +66,14 @@ _SANITIZED = {
 
 _URCU = ["memb", "qsbr", "bp"] if HAVE_LIBURCU else []
 
-def variants(tests, once = []):
+def variants(tests, once = [], one_thread = []):
     """Declares a model, a fixture and all tests for each build.
 
     Args:
       tests: name of a test, which is its source file's, to what else the rule
         gets.
       once: those that the build does not matter to.
+      one_thread: those that TSan has nothing to see in.
     """
     for suffix, library in _BUILDS.items():
         cc_library(
@@ -119,6 +120,8 @@ def variants(tests, once = []):
             tags = BUILD_TAGS.get(suffix, [])
             if name not in _SANITIZED.get(suffix, [name]):
                 tags = _ALL_SANITIZERS
+            if name in one_thread:
+                tags = tags + ["no-tsan"]
             options["tags"] = options.get("tags", []) + tags
             cc_test(
                 name = name + suffix,
