@@ -3,7 +3,7 @@
  * Writes cases from the executable model:
  *   generate CORPUS OUTPUT
  * OUTPUT/generated-fuzz.txt has what the inputs in the directory CORPUS say, as
- * fuzz/harness.c decodes them, OUTPUT/generated-NAME.txt random sequences, each
+ * fuzz/api/harness.c decodes them, OUTPUT/generated-NAME.txt random sequences, each
  * with operations of one topic before others. The same always gives the same
  * bytes.
  */
@@ -52,7 +52,7 @@ static void begin_file(const char *directory, const char *name)
 		"# SPDX-License-Identifier: MIT\n"
 		"# Not to be edited; bindings/conformance/generate.c wrote it:\n"
 		"#     ./bazelw run //bindings/conformance:generate -- "
-		"$PWD/fuzz/corpus $PWD/bindings/conformance/cases\n");
+		"$PWD/fuzz/corpora/api $PWD/bindings/conformance/cases\n");
 }
 
 static void end_file(void)

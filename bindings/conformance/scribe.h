@@ -8,7 +8,7 @@
  * gave it; a step with freedom in its answer is left out, or ends the case.
  */
 
-#include "fuzz/harness.h"
+#include "fuzz/api/harness.h"
 
 /* What may be different about the space of a case. */
 struct scribe_config {

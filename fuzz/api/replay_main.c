@@ -9,8 +9,8 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 
-#include "fuzz/faults.h"
-#include "fuzz/harness.h"
+#include "fuzz/api/faults.h"
+#include "fuzz/api/harness.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

@@ -15,8 +15,8 @@ _Noreturn void harness_failed(const char *file, int line, const char *what);
 			harness_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 
-#include "fuzz/calls.h"
-#include "fuzz/sequence.h"
+#include "fuzz/api/calls.h"
+#include "fuzz/api/sequence.h"
 #include "test/model.h"
 
 /* Runs one input; anything wrong is printed and ends in harness_end. */

@@ -8,9 +8,9 @@
  * is registered, bit 4 a narrow range, bit 5 a small capacity, bits 6 and 7 the
  * allocation that fails.
  */
-#include "fuzz/snapshot_fuzzer.h"
+#include "fuzz/snapshot/snapshot_fuzzer.h"
 
-#include "fuzz/sequence.h"
+#include "fuzz/api/sequence.h"
 
 enum snapshot_fault snapshot_fault;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libFuzzer's entry, and the sequence of a sanitizer's finding. */
-#include "fuzz/harness.h"
+#include "fuzz/api/harness.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void __asan_on_error(void);

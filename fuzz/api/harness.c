@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fuzz/harness.h"
+#include "fuzz/api/harness.h"
 
 /* What one input may cost: slots and entries checked. */
 #define WORK_MAX 5000000

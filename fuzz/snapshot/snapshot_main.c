@@ -4,7 +4,7 @@
  *   snapshot_replay [--fault=leaves|loses] FILE...
  * With a fault it fails, if that is noticed.
  */
-#include "fuzz/snapshot_fuzzer.h"
+#include "fuzz/snapshot/snapshot_fuzzer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults that the harness has to notice: wrappers of what is real. */
-#include "fuzz/faults.h"
+#include "fuzz/api/faults.h"
 
-#include "fuzz/calls.h"
-#include "fuzz/sequence.h"
+#include "fuzz/api/calls.h"
+#include "fuzz/api/sequence.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What ran on one store, as a C program that runs it again. */
-#include "fuzz/harness.h"
+#include "fuzz/api/harness.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -579,9 +579,9 @@ static void print_begin(FILE *file, const struct side *side)
 
 	fprintf(file,
 		"/* SPDX-License-Identifier: MIT */\n"
-		"#include \"fuzz/sequence.h\"\n\n"
+		"#include \"fuzz/api/sequence.h\"\n\n"
 		"#ifdef SEQUENCE_FAULT\n"
-		"#include \"fuzz/faults.h\"\n"
+		"#include \"fuzz/api/faults.h\"\n"
 		"#endif\n\n"
 		"static struct ioasid_set set[%" PRIu32 "], foreign;\n\n"
 		"int main(void)\n{\n"
