@@ -856,6 +856,37 @@ static void gives_back(struct fixture *fixture)
 	assert_int_equal(ioasid_space_destroy(space), 0);
 }
 
+static void discard_nothing(void *context, ioasid_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	++*(unsigned int *)context;
+}
+
+/* What was not decoded is nobody's to take back. */
+static void gives_back_only_decoded(struct fixture *fixture)
+{
+	static unsigned char bytes[ROOM];
+	unsigned int discarded = 0;
+	const struct ioasid_codec partial = { .discard = discard_nothing,
+					      .context = &discarded };
+	struct ioasid_space *space;
+	struct ioasid_set *set;
+	size_t size;
+
+	populate(fixture->space, &set);
+	size = snapshot(fixture->space, bytes);
+	space = another(fixture, 0, LAST);
+	assert_int_equal(ioasid_space_set_capacity(space, 2), 0);
+	assert_int_equal(ioasid_space_restore(space, &partial, bytes, size),
+			 -ENOSPC);
+	assert_int_equal(ioasid_space_set_capacity(space, 12), 0);
+	assert_int_equal(ioasid_space_restore(space, &partial, bytes, size),
+			 -ENOSPC);
+	assert_int_equal(discarded, 0);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+}
+
 static void gives_back_without_memory(struct fixture *fixture)
 {
 	static unsigned char bytes[ROOM];
@@ -1318,6 +1349,7 @@ int main(void)
 		CASE(no_codec, PER_STORE),
 		CASE(decodes_once, PER_STORE),
 		CASE(gives_back, PER_STORE),
+		CASE(gives_back_only_decoded, PER_STORE),
 		CASE(gives_back_without_memory, PER_STORE),
 		CASE(pending_not_encoded, PER_STORE),
 		CASE(static_sets, PER_STORE),

@@ -490,7 +490,7 @@ static void discard_data(const struct restore *restore,
 {
 	const struct ioasid_codec *codec = restore->codec;
 
-	if (codec->discard && !is_pending(from))
+	if (codec->decode && codec->discard && !is_pending(from))
 		codec->discard(codec->context, get32(from + ID_ID), data);
 }
 
