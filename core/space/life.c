@@ -495,15 +495,17 @@ static IOASID_INLINE int end_use(struct space *space, struct update *update,
  * receives the private pointer, @deferred is called once readers have left; each
  * may be NULL.
  */
-static int end_life(struct space *space, ioasid_t id, uint32_t set,
-		    uint32_t generation, void **data,
-		    struct ioasid_rcu_head *deferred)
+static int end_life(struct space *space, ioasid_t id,
+		    const struct ioasid_set *set, uint32_t generation,
+		    void **data, struct ioasid_rcu_head *deferred)
 {
 	struct update update;
 	int ret;
 
 	ioasid_update_begin(space, &update);
-	ret = end_use(space, &update, id, set, generation, data, deferred);
+	/* With the lock: its first use may bind the set until then. */
+	ret = end_use(space, &update, id, ioasid_set_index(&space->space, set),
+		      generation, data, deferred);
 	if (ret)
 		space->stats.free_unknown++;
 	ioasid_update_end(space, &update);
@@ -534,8 +536,8 @@ uint32_t ioasid_end_all(struct space *space, uint32_t set)
 
 int ioasid_space_free(struct ioasid_space *space, ioasid_t id)
 {
-	return end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
-			IOASID_GENERATION_ANY, NULL, NULL);
+	return end_life(ioasid_to_space(space), id, NULL, IOASID_GENERATION_ANY,
+			NULL, NULL);
 }
 
 int ioasid_space_free_handle(struct ioasid_space *space, ioasid_handle_t handle)
@@ -544,8 +546,8 @@ int ioasid_space_free_handle(struct ioasid_space *space, ioasid_handle_t handle)
 
 	if (generation == IOASID_GENERATION_ANY)
 		return -ENOENT;
-	return end_life(ioasid_to_space(space), ioasid_handle_id(handle),
-			IOASID_SET_ANY, generation, NULL, NULL);
+	return end_life(ioasid_to_space(space), ioasid_handle_id(handle), NULL,
+			generation, NULL, NULL);
 }
 
 int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
@@ -557,15 +559,14 @@ int ioasid_space_free_deferred(struct ioasid_space *space, ioasid_t id,
 	if (ret)
 		return ret;
 	head->func = func;
-	return end_life(ioasid_to_space(space), id, IOASID_SET_ANY,
-			IOASID_GENERATION_ANY, NULL, head);
+	return end_life(ioasid_to_space(space), id, NULL, IOASID_GENERATION_ANY,
+			NULL, head);
 }
 
 int ioasid_space_remove(struct ioasid_space *space,
 			const struct ioasid_set *set, ioasid_t id, void **data)
 {
-	return end_life(ioasid_to_space(space), id,
-			ioasid_set_index(space, set), IOASID_GENERATION_ANY,
+	return end_life(ioasid_to_space(space), id, set, IOASID_GENERATION_ANY,
 			data, NULL);
 }
 
