@@ -38,6 +38,7 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 		     ioasid_t id, ioasid_t spid)
 {
 	struct extra *extra;
+	bool fresh;
 	int ret;
 
 	if (spid == INVALID_IOASID)
@@ -45,16 +46,21 @@ int ioasid_spid_name(struct space *space, struct set_record *record,
 	extra = ioasid_extra(space, id);
 	if (extra && extra->named)
 		return -EBUSY;
-	ret = ioasid_map_insert(space, &record->spids, spid,
-				(void *)(uintptr_t)id);
+	if (ioasid_map_find(&record->spids, spid))
+		return -EEXIST;
+	fresh = !extra;
+	ret = ioasid_extra_make(space, id, &extra);
 	if (ret)
 		return ret;
-	ioasid_store_release(&record->has_spids, 1);
-	ret = ioasid_extra_make(space, id, &extra);
+	/* Last, as lookups find it from here on. */
+	ret = ioasid_map_insert(space, &record->spids, spid,
+				(void *)(uintptr_t)id);
 	if (ret) {
-		ioasid_map_remove(space, &record->spids, spid, true);
+		if (fresh)
+			ioasid_extra_free(space, extra);
 		return ret;
 	}
+	ioasid_store_release(&record->has_spids, 1);
 	extra->spid = spid;
 	extra->named = true;
 	return 0;
