@@ -1063,6 +1063,62 @@ static void child_finds_reclaimer(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_destroy(scarce), 0);
 }
 
+/* A flavour without readers, whose grace periods pass when they may. */
+static ioasid_atomic_u32 idle_passes;
+
+static void idle_nothing(void *context)
+{
+	(void)context;
+}
+
+static uint64_t idle_start_poll(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static bool idle_poll(void *context, uint64_t cookie)
+{
+	(void)context;
+	(void)cookie;
+	return ioasid_load_acquire(&idle_passes);
+}
+
+static void idle_waits_in_child(void)
+{
+	ioasid_store_release(&idle_passes, 1);
+	waits_in_child();
+}
+
+/* Also where the flavour's own function does the waiting. */
+static void own_wait_finds_reclaimer(struct fixture *fixture)
+{
+	static const struct ioasid_rcu_ops ops = {
+		.read_lock = idle_nothing,
+		.read_unlock = idle_nothing,
+		.start_poll = idle_start_poll,
+		.poll = idle_poll,
+		.synchronize = idle_nothing,
+	};
+	struct ioasid_rcu_config config = { .flavour = IOASID_RCU_CUSTOM,
+					    .ops = &ops,
+					    .reclaimer = true };
+
+	(void)fixture;
+	/* It has none of this after threads. */
+	if (TEST_TSAN || !TEST_CHILD_THREADS)
+		skip();
+	ioasid_store_relaxed(&reclaimed.called, 0);
+	ioasid_store_relaxed(&idle_passes, 0);
+	assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
+	assert_int_equal(
+		ioasid_rcu_defer(scarce, &reclaimed.head, on_reclaimed), 0);
+	assert_int_equal(status_of(idle_waits_in_child), 0);
+	ioasid_store_release(&idle_passes, 1);
+	called_in_child();
+	assert_int_equal(ioasid_rcu_destroy(scarce), 0);
+}
+
 /* Inside of fork no thread can be started: that is done by a call after it. */
 static void reclaimer_after_handlers(struct fixture *fixture)
 {
@@ -1113,6 +1169,7 @@ int main(void)
 		CASE(waits_in_handlers, NO_SPACE),
 		CASE(own_flavour_forks, NO_SPACE),
 		CASE(child_finds_reclaimer, NO_SPACE),
+		CASE(own_wait_finds_reclaimer, NO_SPACE),
 		CASE(reclaimer_after_handlers, NO_SPACE),
 	};
 

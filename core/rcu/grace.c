@@ -87,6 +87,17 @@ void ioasid_rcu_find_reclaimer(struct domain *domain)
 	ioasid_unlock(&domain->lock);
 }
 
+static void find_lost_reclaimer(struct domain *domain)
+{
+	bool lost;
+
+	ioasid_lock(&domain->lock);
+	lost = domain->reclaimer_lost;
+	ioasid_unlock(&domain->lock);
+	if (lost)
+		ioasid_rcu_find_reclaimer(domain);
+}
+
 /* 1: has passed; 0: not yet; -EIO: membarrier is lost. */
 static int look(struct domain *domain, uint64_t cookie)
 {
@@ -124,11 +135,14 @@ int ioasid_rcu_wait(struct domain *domain, uint64_t cookie)
 	if (online)
 		ioasid_rcu_thread_offline(rcu);
 	if (ioasid_rcu_flavour(rcu) == IOASID_RCU_CUSTOM &&
-	    rcu->ops->synchronize)
+	    rcu->ops->synchronize) {
+		/* Who waits for callbacks may do so in a loop. */
+		find_lost_reclaimer(domain);
 		rcu->ops->synchronize(rcu->ops_context);
-	else
+	} else {
 		while (!(ret = look(domain, cookie)) && !ioasid_forking())
 			ioasid_backoff(round++);
+	}
 	if (online)
 		ioasid_rcu_thread_online(rcu);
 	if (!ret)
