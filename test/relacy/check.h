@@ -9,6 +9,7 @@
 #include <ctime>
 #include <ostream>
 #include <streambuf>
+#include <type_traits>
 
 #include "model.h"
 
@@ -104,6 +105,7 @@ int failures, ran;
 double factor = 1;
 unsigned long from = 1;
 const char *only;
+bool clean_only;
 
 const unsigned int ALL = 1u << 30;
 
@@ -139,6 +141,9 @@ void run(const char *name, bound bound, const fault &fault)
 	bool faulty = fault.op != NOTHING || fault.effect != NONE;
 
 	if (only && !strstr(name, only))
+		return;
+	/* The first that fails is all that is asked for. */
+	if (clean_only && (faulty || failures))
 		return;
 	ran++;
 	if (bound.scheduler == rl::sched_random)
@@ -183,10 +188,11 @@ void run(const char *name, bound bound, const fault &fault)
 }
 
 const char usage[] =
-	"usage: %s [--factor=N] [--from=N] [--only=NAME]\n"
+	"usage: %s [--factor=N] [--from=N] [--only=NAME] [--clean]\n"
 	"--factor, or $RELACY_FACTOR: so many times the schedules at random\n"
 	"--from: the number of the first of them, 1 by default: others\n"
-	"--only: the checks with this in their name\n";
+	"--only: the checks with this in their name\n"
+	"--clean: without planted faults, up to the first that fails\n";
 
 inline int main(int argc, char **argv, void (*checks)())
 {
@@ -201,6 +207,8 @@ inline int main(int argc, char **argv, void (*checks)())
 			from = std::strtoul(argv[i] + 7, nullptr, 10);
 		} else if (!strncmp(argv[i], "--only=", 7)) {
 			only = argv[i] + 7;
+		} else if (!strcmp(argv[i], "--clean")) {
+			clean_only = true;
 		} else {
 			std::fprintf(stderr, usage, argv[0]);
 			return 2;
@@ -219,11 +227,29 @@ inline int main(int argc, char **argv, void (*checks)())
 	return failures || !ran;
 }
 
+/* Whether it is the check that alone is to be compiled. */
+template <class Suite>
+void run_if(std::true_type, const char *name, bound bound, const fault &fault)
+{
+	run<Suite>(name, bound, fault);
+}
+
+template <class Suite>
+void run_if(std::false_type, const char *, bound, const fault &)
+{
+}
+
 } // namespace model
 
-#define CLEAN(suite, bound) model::run<suite>(#suite, bound, model::no_fault)
+#ifdef CHECK_ONLY
+#define RUN(suite, ...) \
+	model::run_if<suite>(std::is_same<suite, CHECK_ONLY>(), __VA_ARGS__)
+#else
+#define RUN(suite, ...) model::run<suite>(__VA_ARGS__)
+#endif
+#define CLEAN(suite, bound) RUN(suite, #suite, bound, model::no_fault)
 #define CAUGHT(suite, bound, ...) \
-	model::run<suite>(#suite, bound, model::fault __VA_ARGS__)
+	RUN(suite, #suite, bound, model::fault __VA_ARGS__)
 /* A fault that checks commit by themselves, see plants(). */
 #define SELF_MADE(name) { name, model::NOTHING, "", "", model::SKIPPED, 0 }
 
