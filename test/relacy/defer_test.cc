@@ -139,6 +139,26 @@ struct defer_barrier : deferred<defer_barrier, 3> {
 	}
 };
 
+// Another counts them meanwhile, with nothing to order what it sees.
+struct pending : deferred<pending, 2> {
+	void run(unsigned int index)
+	{
+		if (index == 1) {
+			for (unsigned int i = 0; i < 40; i++) {
+				RL_ASSERT(ioasid_rcu_pending(rcu) <= 2 * HEADS);
+				switch_here();
+			}
+			return;
+		}
+		for (auto &o : of) {
+			unpublish(&o);
+			defer(&o, 0);
+			defer(&o, 1);
+			RL_ASSERT(!ioasid_rcu_barrier(rcu));
+		}
+	}
+};
+
 // Two threads retire memory as stores do, and free what is due.
 struct retire : deferred<retire, 3> {
 	void run(unsigned int index)
@@ -263,6 +283,10 @@ void checks()
 		 0 });
 	CAUGHT(defer_barrier, SCHEDULES,
 	       { "runs without run lock", LOCK, "run_both", "", SKIPPED, 0 });
+	CLEAN(pending, SCHEDULES);
+	CAUGHT(pending, SCHEDULES,
+	       { "relaxed count of calls", LOAD, "not_called", "done", RELAXED,
+		 0 });
 	CLEAN(retire, SCHEDULES);
 	CAUGHT(retire, SCHEDULES,
 	       { "readers not looked at", LOAD, "ioasid_grace_passed", "",
