@@ -454,6 +454,19 @@ static void empty_idr_is_destroyed_too(void **state)
 	assert_null(ioasid_load_relaxed(&idr.space));
 }
 
+static void negative_start_is_refused(void **state)
+{
+	DEFINE_IDR(idr);
+
+	(void)state;
+	idr_set_cursor(&idr, 7);
+	assert_int_equal(idr_alloc(&idr, objects, -2, 0, GFP_KERNEL), -EINVAL);
+	assert_int_equal(cyclic(&idr, -2, 0), -EINVAL);
+	assert_int_equal(idr_get_cursor(&idr), 7);
+	assert_int_equal(cyclic(&idr, 0, 0), 7);
+	idr_destroy(&idr);
+}
+
 static void unknown_ida_free_is_ignored(void **state)
 {
 	DEFINE_IDA(ida);
@@ -845,6 +858,7 @@ int main(int argc, char **argv)
 		DIFFERENCE(bitmap_idr_is_bounded),
 		DIFFERENCE(ida_memory_is_the_librarys),
 		DIFFERENCE(empty_idr_is_destroyed_too),
+		DIFFERENCE(negative_start_is_refused),
 		DIFFERENCE(unknown_ida_free_is_ignored),
 		DIFFERENCE(idr_destroy_waits_for_readers),
 		cmocka_unit_test(alloc_is_a_reader),
