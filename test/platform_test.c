@@ -22,6 +22,7 @@
 #endif
 
 #include "core/platform/lock.h"
+#include "core/rcu/defer.h"
 
 /* Long: only what hangs gets there. */
 #define HANG_SECONDS 120
@@ -212,16 +213,26 @@ static struct {
 	unsigned int atfork, keys, queries, barriers;
 	/* registrations are refused; how many were made, and barriers asked */
 	bool no_registration, lost, twice;
+	/* the kernel has no expedited barriers */
+	bool old;
 	unsigned int registered, membarriers;
 	/* waits for some time */
 	ioasid_atomic_u32 timed;
 	/* a filter's answer to a call, and how many were asked */
 	bool no_futex, no_random;
 	ioasid_atomic_u32 futexes;
+	bool interrupted;
 	unsigned int devices, offers;
-	/* calls back, from pthread_setspecific() */
-	void (*inside)(void);
-	unsigned int callocs;
+	/* what is opened in the place of a device, "" for nothing */
+	const char *device;
+	/* pages that were to be dropped stay, with or without an error */
+	bool no_discard, keeps;
+	unsigned int maps;
+	/* calls back, from pthread_setspecific() and pthread_key_create() */
+	void (*inside)(void), (*inside_key)(void);
+	unsigned int values, callocs, mallocs, exits, threads;
+	/* the handler before fork() is not called, as with musl in another */
+	bool no_prepare;
 } play;
 
 static bool fails(unsigned int *times)
@@ -252,7 +263,31 @@ int pthread_atfork(void (*prepare)(void), void (*parent)(void),
 		return ENOMEM;
 	if (play.twice)
 		CHECK(!__register_atfork(prepare, parent, child, NULL));
-	return __register_atfork(prepare, parent, child, NULL);
+	return __register_atfork(play.no_prepare ? NULL : prepare, parent,
+				 child, NULL);
+}
+
+int __cxa_atexit(void (*func)(void *), void *arg, void *dso);
+
+/* What atexit() comes to. */
+int __cxa_atexit(void (*func)(void *), void *arg, void *dso)
+{
+	int (*next)(void (*)(void *), void *, void *) = (int (*)(
+		void (*)(void *), void *, void *))next_of("__cxa_atexit");
+
+	return fails(&play.exits) ? -1 : next(func, arg, dso);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+		   void *(*func)(void *), void *arg)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+		    void *) =
+		(int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+			 void *))next_of("pthread_create");
+
+	return fails(&play.threads) ? EAGAIN :
+				      next(thread, attributes, func, arg);
 }
 
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
@@ -260,7 +295,11 @@ int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 	int (*next)(pthread_key_t *, void (*)(void *)) =
 		(int (*)(pthread_key_t *, void (*)(void *)))next_of(
 			"pthread_key_create");
+	void (*inside)(void) = play.inside_key;
 
+	play.inside_key = NULL;
+	if (inside)
+		inside();
 	return fails(&play.keys) ? EAGAIN : next(key, destructor);
 }
 
@@ -273,7 +312,14 @@ int pthread_setspecific(pthread_key_t key, const void *value)
 	play.inside = NULL;
 	if (inside)
 		inside();
-	return next(key, value);
+	return fails(&play.values) ? ENOMEM : next(key, value);
+}
+
+void *__libc_malloc(size_t size);
+
+void *malloc(size_t size)
+{
+	return fails(&play.mallocs) ? NULL : __libc_malloc(size);
 }
 
 void *__libc_calloc(size_t count, size_t size);
@@ -287,6 +333,7 @@ void *calloc(size_t count, size_t size)
 #ifdef SYS_membarrier
 #define FUTEX_WAIT 0
 #define QUERY 0
+#define GLOBAL (1 << 0)
 #define EXPEDITED (1 << 3)
 #define REGISTER (1 << 4)
 
@@ -296,7 +343,8 @@ static long play_membarrier(int command)
 	switch (command) {
 	case QUERY:
 		if (!fails(&play.queries))
-			return QUERY | EXPEDITED | REGISTER;
+			return play.old ? GLOBAL :
+					  GLOBAL | EXPEDITED | REGISTER;
 		errno = ENOSYS;
 		return -1;
 	case REGISTER:
@@ -363,6 +411,10 @@ long syscall(long number, ...)
 		errno = EPERM;
 		return -1;
 	}
+	if (is_futex(number) && play.interrupted) {
+		errno = EINTR;
+		return -1;
+	}
 	if (is_futex(number) && (arg[1] & 127) == FUTEX_WAIT && arg[3]) {
 		check_time(number, (const void *)arg[3]);
 		ioasid_fetch_add_acq_rel(&play.timed, 1u);
@@ -385,6 +437,23 @@ static void registration_is_tried_again(void)
 	CHECK(!ioasid_membarrier_enable());
 	play.no_registration = false;
 	CHECK(ioasid_membarrier_enable());
+}
+
+/* Of Linux 4.3 to 4.13. */
+static void old_kernel_has_no_barrier(void)
+{
+	play.old = true;
+	CHECK(!ioasid_membarrier_enable());
+	CHECK(!play.registered);
+}
+
+static void registered_barrier_may_fail(void)
+{
+	play.barriers = 2;
+	CHECK(!ioasid_membarrier_enable());
+	CHECK(play.registered == 2);
+	CHECK(ioasid_membarrier_enable());
+	CHECK(ioasid_membarrier());
 }
 
 static void lost_registration_is_made_again(void)
@@ -499,6 +568,20 @@ static void waiters_sleep_without_futex(void)
 	CHECK(!pthread_join(thread, NULL));
 }
 
+/* True: there is no need to pause before it is looked again. */
+static void waits_end(void)
+{
+	static ioasid_atomic_u32 word;
+
+	CHECK(ioasid_futex_wait(&word, 1, 0));
+	CHECK(ioasid_futex_wait(&word, 0, 1000000));
+	CHECK(ioasid_load_relaxed(&play.timed));
+	play.interrupted = true;
+	CHECK(ioasid_futex_wait(&word, 0, 0));
+	play.no_futex = true;
+	CHECK(!ioasid_futex_wait(&word, 0, 0));
+}
+
 int open(const char *path, int flags, ...);
 
 int open(const char *path, int flags, ...)
@@ -506,7 +589,10 @@ int open(const char *path, int flags, ...)
 	int (*next)(const char *, int, ...) =
 		(int (*)(const char *, int, ...))next_of("open");
 
-	play.devices += !strcmp(path, "/dev/urandom");
+	if (!strcmp(path, "/dev/urandom")) {
+		play.devices++;
+		path = play.device ? play.device : path;
+	}
 	return next(path, flags, 0600);
 }
 
@@ -519,6 +605,24 @@ static void random_without_its_call(void)
 	CHECK(play.devices == 2);
 }
 
+static void check_random_without_device(const char *device)
+{
+	play.no_random = true;
+	play.device = device;
+	CHECK(ioasid_random(&play) != ioasid_random(&play.device));
+	CHECK(play.devices == 2);
+}
+
+static void random_without_device(void)
+{
+	check_random_without_device("");
+}
+
+static void random_of_empty_device(void)
+{
+	check_random_without_device("/dev/null");
+}
+
 int madvise(void *start, size_t size, int advice)
 {
 	int (*next)(void *, size_t, int) =
@@ -527,8 +631,92 @@ int madvise(void *start, size_t size, int advice)
 	if (advice == MADV_HUGEPAGE) {
 		CHECK(!((uintptr_t)start % ((size_t)2 << 20)));
 		play.offers++;
+	} else if (advice == MADV_DONTNEED && play.no_discard) {
+		errno = EINVAL;
+		return -1;
+	} else if (advice == MADV_DONTNEED && play.keeps) {
+		return 0;
 	}
 	return next(start, size, advice);
+}
+
+void *mmap(void *start, size_t size, int protection, int flags, int file,
+	   off_t offset)
+{
+	void *(*next)(void *, size_t, int, int, int, off_t) =
+		(void *(*)(void *, size_t, int, int, int, off_t))next_of(
+			"mmap");
+
+	if (fails(&play.maps)) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return next(start, size, protection, flags, file, offset);
+}
+
+static void pages_may_be_refused(void)
+{
+	CHECK(!ioasid_pages_reserve(SIZE_MAX, false));
+	CHECK(!ioasid_pages_reserve(SIZE_MAX, true));
+	play.maps = 1;
+	CHECK(!ioasid_pages_reserve(1, false));
+}
+
+/* How much of them was dropped, which is read as zeroes. */
+static size_t discarded(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 4 * page;
+	unsigned char *pages = ioasid_pages_reserve(size, false);
+	size_t dropped, i;
+
+	CHECK(pages);
+	memset(pages, 1, size);
+	/* From within the first page to within the last. */
+	dropped = ioasid_pages_discard(pages + 1, size - 2);
+	for (i = 0; i < size; i++)
+		CHECK(pages[i] == (i < page || i >= page + dropped));
+	CHECK(!ioasid_pages_discard(pages + 1, page));
+	ioasid_pages_release(pages, size, false);
+	return dropped;
+}
+
+static void pages_are_dropped(void)
+{
+	CHECK(discarded() == 2 * (size_t)sysconf(_SC_PAGESIZE));
+	play.no_discard = true;
+	CHECK(!discarded());
+	play.no_discard = false;
+	CHECK(discarded());
+}
+
+/* That is asked for once. */
+static void pages_stay_without_the_call(void)
+{
+	play.no_discard = true;
+	CHECK(!discarded());
+	play.no_discard = false;
+	CHECK(!discarded());
+}
+
+/* As where Linux is emulated. */
+static void pages_stay_where_it_is_advice(void)
+{
+	play.keeps = true;
+	CHECK(!discarded());
+	play.keeps = false;
+	CHECK(!discarded());
+}
+
+static void drop_is_tried_again(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *pages = ioasid_pages_reserve(page, false);
+
+	play.maps = 1;
+	CHECK(!ioasid_pages_discard(pages, page));
+	CHECK(!play.maps);
+	CHECK(ioasid_pages_discard(pages, page) == page);
+	ioasid_pages_release(pages, page, false);
 }
 
 static long resident(void)
@@ -600,6 +788,29 @@ static void atfork_is_tried_again(void)
 	CHECK(ioasid_at_fork(IOASID_FORK_SPACE, &no_hook));
 }
 
+static void atexit_is_tried_again(void)
+{
+	play.exits = 1;
+	CHECK(!ioasid_at_fork(IOASID_FORK_RCU, &no_hook));
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &no_hook));
+}
+
+static void domains_need_their_handlers(void)
+{
+	struct ioasid_space *space;
+	struct ioasid_rcu *rcu;
+
+	play.atfork = 1;
+	CHECK(ioasid_rcu_create(NULL, &rcu) == -ENOMEM);
+	CHECK(!play.atfork);
+	play.atfork = 1;
+	CHECK(ioasid_space_create(NULL, &space) == -ENOMEM);
+	CHECK(!ioasid_rcu_create(NULL, &rcu));
+	CHECK(!ioasid_space_create(NULL, &space));
+	CHECK(!ioasid_space_destroy(space));
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
 static void *fail_and_use(void *arg)
 {
 	play.keys = 1;
@@ -611,6 +822,32 @@ static void key_is_tried_again(void)
 {
 	run_thread(fail_and_use);
 	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+}
+
+static void *fail_to_set_and_use(void *arg)
+{
+	play.values = 1;
+	CHECK(!ioasid_at_thread_exit(&exit_hook));
+	return use_once(arg);
+}
+
+static void value_is_tried_again(void)
+{
+	run_thread(fail_to_set_and_use);
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 1);
+}
+
+static void other_is_first(void)
+{
+	run_thread(use_once);
+}
+
+/* While this thread makes the key, another one has made it. */
+static void two_make_the_key(void)
+{
+	play.inside_key = other_is_first;
+	keys_are_given_back();
+	CHECK(ioasid_load_relaxed(&all_hook_calls) == 2);
 }
 
 static void *use_without_memory(void *arg)
@@ -690,7 +927,171 @@ static void handlers_registered_twice(void)
 		CHECK(waitpid(child, &status, 0) == child && !status);
 	}
 }
+
+/* Registered by a handler of the same fork(). */
+static void handlers_without_the_first(void)
+{
+	static const struct ioasid_fork_hook hook = {
+		.prepare = forked_prepare,
+		.parent = forked_parent,
+		.child = forked_child,
+	};
+	pid_t child;
+	int status;
+
+	play.no_prepare = true;
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
+	ioasid_lock(&forked);
+	child = fork();
+	CHECK(!ioasid_forking());
+	/* Nobody has taken it for the fork, nor given it back. */
+	CHECK(!ioasid_lock_try(&forked));
+	if (!child)
+		_exit(0);
+	CHECK(waitpid(child, &status, 0) == child && !status);
+}
+
+static ioasid_atomic_u32 rounds;
+
+static void sleep_long(struct ioasid_worker *worker)
+{
+	while (!ioasid_worker_stopped(worker)) {
+		ioasid_worker_sleep(worker, UINT64_C(1000000000) * 1000);
+		ioasid_fetch_add_acq_rel(&rounds, 1u);
+	}
+}
+
+static void await_round(uint32_t round)
+{
+	while (ioasid_load_acquire(&rounds) != round)
+		sched_yield();
+}
+
+static void worker_is_woken(void)
+{
+	struct ioasid_worker worker;
+
+	ioasid_worker_init(&worker, sleep_long);
+	CHECK(ioasid_worker_wake(&worker));
+	await_round(1);
+	for (uint32_t round = 2; round < 5; round++) {
+		test_sleep(0.05);
+		CHECK(ioasid_load_relaxed(&rounds) == round - 1);
+		CHECK(ioasid_worker_wake(&worker));
+		await_round(round);
+	}
+	ioasid_worker_stop(&worker);
+}
+
+static ioasid_atomic_u32 called;
+
+static void on_call(struct ioasid_rcu_head *head)
+{
+	(void)head;
+	ioasid_fetch_add_acq_rel(&called, 1u);
+}
+
+enum { MANY = 200, FEW = 10 };
+
+static struct ioasid_rcu_head many[MANY];
+
+/* All keys are taken: its thread cannot be told of its end. */
+static void reclaimer_without_key(void)
+{
+	const struct ioasid_rcu_config config = { .flavour = IOASID_RCU_EPOCH,
+						  .reclaimer = true };
+	struct ioasid_rcu *rcu;
+	pthread_key_t key;
+
+	while (!pthread_key_create(&key, NULL))
+		;
+	CHECK(!ioasid_rcu_create(&config, &rcu));
+	CHECK(ioasid_rcu_thread_register(rcu));
+	for (unsigned int i = 0; i < FEW; i++)
+		CHECK(!ioasid_rcu_defer(rcu, &many[i], on_call));
+	while (ioasid_load_acquire(&called) != FEW)
+		sched_yield();
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
+/* Whoever defers does its work, then. */
+static void reclaimer_without_thread(void)
+{
+	const struct ioasid_rcu_config config = { .flavour = IOASID_RCU_EPOCH,
+						  .reclaimer = true,
+						  .pending_limit = FEW };
+	struct ioasid_rcu *rcu;
+
+	CHECK(!ioasid_rcu_create(&config, &rcu));
+	play.threads = UINT_MAX;
+	for (unsigned int i = 0; i < MANY / 2; i++) {
+		CHECK(!ioasid_rcu_defer(rcu, &many[i], on_call));
+		CHECK(ioasid_rcu_pending(rcu) <= FEW);
+		CHECK(ioasid_load_relaxed(&called) + FEW > i);
+	}
+	CHECK(!ioasid_rcu_barrier(rcu));
+	CHECK(ioasid_load_relaxed(&called) == MANY / 2);
+	/* So that the last is worth a look. */
+	ioasid_rcu_retire(rcu, &many[MANY / 2], on_call, (size_t)1 << 20);
+	ioasid_rcu_reclaim(rcu);
+	CHECK(ioasid_load_relaxed(&called) == MANY / 2 + 1);
+	play.threads = 0;
+	CHECK(!ioasid_rcu_defer(rcu, &many[MANY / 2 + 1], on_call));
+	while (ioasid_load_acquire(&called) != MANY / 2 + 2)
+		sched_yield();
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
+enum { DOMAINS = IOASID_RCU_READERS + 1 };
+
+/* A thread's own records are few; more are in a table, which is memory. */
+static void *register_without_memory(void *arg)
+{
+	struct ioasid_rcu **rcu = arg;
+	unsigned int i;
+
+	for (i = 0; i < DOMAINS - 1; i++)
+		CHECK(!ioasid_rcu_thread_register(rcu[i]));
+	play.mallocs = 1;
+	CHECK(ioasid_rcu_thread_register(rcu[i]) == -ENOMEM);
+	CHECK(!play.mallocs);
+	play.mallocs = 1;
+	ioasid_rcu_read_lock(rcu[i]);
+	CHECK(!play.mallocs);
+	CHECK(ioasid_rcu_read_held(rcu[i]));
+	CHECK(!ioasid_rcu_poll(rcu[i], ioasid_rcu_start_poll(rcu[i])));
+	ioasid_rcu_read_unlock(rcu[i]);
+	CHECK(!ioasid_rcu_thread_register(rcu[i]));
+	return NULL;
+}
+
+static void thread_without_memory(void)
+{
+	struct ioasid_rcu *rcu[DOMAINS];
+	pthread_t thread;
+
+	for (unsigned int i = 0; i < DOMAINS; i++)
+		CHECK(!ioasid_rcu_create(NULL, &rcu[i]));
+	CHECK(!pthread_create(&thread, NULL, register_without_memory, rcu));
+	CHECK(!pthread_join(thread, NULL));
+	for (unsigned int i = 0; i < DOMAINS; i++)
+		CHECK(!ioasid_rcu_destroy(rcu[i]));
+}
 #endif
+
+/* Used where there is no futex. */
+static void mutex_is_tried(void)
+{
+	struct ioasid_mutex mutex;
+
+	ioasid_mutex_init(&mutex);
+	CHECK(ioasid_mutex_try(&mutex));
+	CHECK(!ioasid_mutex_try(&mutex));
+	ioasid_mutex_unlock(&mutex);
+	CHECK(ioasid_mutex_try(&mutex));
+	ioasid_mutex_unlock(&mutex);
+	ioasid_mutex_destroy(&mutex);
+}
 
 #define ALONE(func)                                   \
 	static void test_##func(void **state)         \
@@ -708,12 +1109,22 @@ ALONE(hook_runs_in_last_round)
 #endif
 ALONE(keys_are_given_back)
 ALONE(key_is_had_where_few_are_left)
+ALONE(mutex_is_tried)
 #if defined(__GLIBC__) && !TEST_SANITIZED
 ALONE(atfork_is_tried_again)
 ALONE(key_is_tried_again)
 ALONE(first_use_enters_again)
 ALONE(first_use_takes_no_memory)
 ALONE(handlers_registered_twice)
+ALONE(atexit_is_tried_again)
+ALONE(domains_need_their_handlers)
+ALONE(value_is_tried_again)
+ALONE(two_make_the_key)
+ALONE(handlers_without_the_first)
+ALONE(worker_is_woken)
+ALONE(reclaimer_without_key)
+ALONE(reclaimer_without_thread)
+ALONE(thread_without_memory)
 #ifdef SYS_membarrier
 ALONE(barrier_is_tried_again)
 ALONE(registration_is_tried_again)
@@ -725,6 +1136,16 @@ ALONE(waiters_look_by_themselves)
 ALONE(huge_pages_by_choice)
 ALONE(random_without_its_call)
 ALONE(waiters_sleep_without_futex)
+ALONE(old_kernel_has_no_barrier)
+ALONE(registered_barrier_may_fail)
+ALONE(waits_end)
+ALONE(random_without_device)
+ALONE(random_of_empty_device)
+ALONE(pages_may_be_refused)
+ALONE(pages_are_dropped)
+ALONE(pages_stay_without_the_call)
+ALONE(pages_stay_where_it_is_advice)
+ALONE(drop_is_tried_again)
 #endif
 #endif
 
@@ -740,12 +1161,22 @@ int main(void)
 #endif
 		TEST(keys_are_given_back),
 		TEST(key_is_had_where_few_are_left),
+		TEST(mutex_is_tried),
 #if defined(__GLIBC__) && !TEST_SANITIZED
 		TEST(atfork_is_tried_again),
 		TEST(key_is_tried_again),
 		TEST(first_use_enters_again),
 		TEST(first_use_takes_no_memory),
 		TEST(handlers_registered_twice),
+		TEST(atexit_is_tried_again),
+		TEST(domains_need_their_handlers),
+		TEST(value_is_tried_again),
+		TEST(two_make_the_key),
+		TEST(handlers_without_the_first),
+		TEST(worker_is_woken),
+		TEST(reclaimer_without_key),
+		TEST(reclaimer_without_thread),
+		TEST(thread_without_memory),
 #ifdef SYS_membarrier
 		TEST(barrier_is_tried_again),
 		TEST(registration_is_tried_again),
@@ -757,6 +1188,16 @@ int main(void)
 		TEST(huge_pages_by_choice),
 		TEST(random_without_its_call),
 		TEST(waiters_sleep_without_futex),
+		TEST(old_kernel_has_no_barrier),
+		TEST(registered_barrier_may_fail),
+		TEST(waits_end),
+		TEST(random_without_device),
+		TEST(random_of_empty_device),
+		TEST(pages_may_be_refused),
+		TEST(pages_are_dropped),
+		TEST(pages_stay_without_the_call),
+		TEST(pages_stay_where_it_is_advice),
+		TEST(drop_is_tried_again),
 #endif
 #endif
 	};
