@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/rcu/defer.h"
+
 /* A hang ends the test, or the child, that long after it was started. */
 enum { HANG = 400, CHILD_HANG = 60 };
 
@@ -470,6 +472,83 @@ static int status_of(void (*func)(void))
 	while (waitpid(child, &status, 0) != child)
 		CHECK(errno == EINTR);
 	return status;
+}
+
+static ioasid_atomic_u32 let_go;
+
+static void destroy_beside_hook(void *rcu)
+{
+	wait_for_hook();
+	CHECK(!ioasid_rcu_destroy(rcu));
+	CHECK(ioasid_load_acquire(&let_go));
+}
+
+static void let_go_later(void *arg)
+{
+	(void)arg;
+	while (!ioasid_load_acquire(&hook.held))
+		test_sleep(0.001);
+	test_sleep(A_WHILE);
+	ioasid_store_release(&let_go, 1);
+	CHECK(!sem_post(&hook.go));
+}
+
+/* A domain goes after the memory that a thread's end gives back to it. */
+static void destroyed_while_thread_ends(struct fixture *fixture)
+{
+	struct actor ending, destroyer, other;
+	struct ioasid_rcu *rcu;
+
+	(void)fixture;
+	create_domains(NULL);
+	assert_int_equal(ioasid_rcu_create(&hooked, &rcu), 0);
+	actor_begin(&ending);
+	actor_begin(&destroyer);
+	actor_begin(&other);
+	/* So that it takes memory. */
+	actor_do(&ending, enlist_all, NULL);
+	actor_do(&ending, enlist, rcu);
+	hold_hooks();
+	actor_start(&destroyer, destroy_beside_hook, rcu);
+	actor_start(&other, let_go_later, NULL);
+	actor_end(&ending);
+	assert_true(actor_done(&destroyer, TOO_LONG));
+	assert_true(actor_done(&other, TOO_LONG));
+	actor_end(&destroyer);
+	actor_end(&other);
+	destroy_domains();
+}
+
+static void use_left_record(void)
+{
+	enlist_all(NULL);
+	CHECK(!threads_of(hook.left));
+	hook.fail = true;
+	enlist(hook.left);
+	hook.fail = false;
+	CHECK(threads_of(hook.left) == 1);
+	lock_and_unlock(hook.left);
+	CHECK(!ioasid_rcu_destroy(hook.left));
+}
+
+/* The memory of threads that a child does not have serves those it has. */
+static void records_are_left_to_child(struct fixture *fixture)
+{
+	struct actor other;
+
+	(void)fixture;
+	/* It has none of this after threads. */
+	if (TEST_TSAN)
+		skip();
+	create_domains(NULL);
+	assert_int_equal(ioasid_rcu_create(&hooked, &hook.left), 0);
+	actor_begin(&other);
+	actor_do(&other, enlist_all, NULL);
+	actor_do(&other, enlist, hook.left);
+	assert_int_equal(status_of(use_left_record), 0);
+	actor_end(&other);
+	assert_int_equal(ioasid_rcu_destroy(hook.left), 0);
+	destroy_domains();
 }
 
 /* In the child, too, it is once that the thread gives its record back. */
@@ -1152,6 +1231,173 @@ static void reclaimer_after_handlers(struct fixture *fixture)
 	}
 }
 
+/* What stores retire is freed by it as well. */
+static void reclaimer_frees(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config = { .reclaimer = true };
+	struct ioasid_domain_stats stats;
+	struct actor reader;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
+	reader_begin(&reader, scarce);
+	ioasid_store_relaxed(&reclaimed.called, 0);
+	ioasid_rcu_retire(scarce, &reclaimed.head, on_reclaimed, 1);
+	ioasid_rcu_reclaim(scarce);
+	test_sleep(A_WHILE);
+	ioasid_rcu_stats(scarce, &stats);
+	assert_int_equal(stats.retired, 1);
+	assert_int_equal(ioasid_load_acquire(&reclaimed.called), 0);
+	if (!TEST_TSAN && TEST_CHILD_THREADS)
+		assert_int_equal(status_of(asks_in_child), 0);
+	actor_do(&reader, unlock, scarce);
+	called_in_child();
+	actor_end(&reader);
+	assert_int_equal(ioasid_rcu_destroy(scarce), 0);
+}
+
+/* --- callbacks and the run lock --- */
+
+static struct {
+	struct ioasid_rcu_head head, next;
+	struct ioasid_rcu *other;
+	ioasid_atomic_u32 runs, child;
+	pthread_t thread;
+	sem_t go;
+} run;
+
+static void end_in_child(struct ioasid_rcu_head *head)
+{
+	(void)head;
+	_exit(!pthread_equal(run.thread, pthread_self()));
+}
+
+static void fork_in_callback(struct ioasid_rcu_head *head)
+{
+	pid_t child;
+
+	(void)head;
+	run.thread = pthread_self();
+	fflush(NULL);
+	child = fork();
+	CHECK(child >= 0);
+	if (child) {
+		ioasid_store_release(&run.child, (uint32_t)child);
+		return;
+	}
+	alarm(CHILD_HANG);
+	CHECK(!ioasid_rcu_defer(scarce, &run.next, end_in_child));
+}
+
+/* The child has no thread but it, which goes on. */
+static void reclaimer_forks(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config = { .reclaimer = true };
+	double end = test_now() + TOO_LONG;
+	pid_t child;
+	int status;
+
+	(void)fixture;
+	/* It has none of this after threads. */
+	if (TEST_TSAN)
+		skip();
+	assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
+	assert_int_equal(ioasid_rcu_defer(scarce, &run.head, fork_in_callback),
+			 0);
+	while (!(child = (pid_t)ioasid_load_acquire(&run.child))) {
+		CHECK(test_now() < end);
+		test_sleep(0.001);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(ioasid_rcu_destroy(scarce), 0);
+}
+
+static void hold_run(struct ioasid_rcu_head *head)
+{
+	(void)head;
+	ioasid_store_release(&run.runs, 1);
+	while (sem_wait(&run.go))
+		;
+}
+
+static void run_barrier(void *rcu)
+{
+	CHECK(!ioasid_rcu_barrier(rcu));
+}
+
+/* Who runs them may wait for a section, which does not wait for it. */
+static void section_beside_frees(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu, *other;
+	double end = test_now() + TOO_LONG;
+	struct actor runner;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(NULL, &rcu), 0);
+	assert_int_equal(ioasid_rcu_create(NULL, &other), 0);
+	CHECK(!sem_init(&run.go, 0, 0));
+	ioasid_rcu_retire(rcu, &run.head, hold_run, 1);
+	actor_begin(&runner);
+	actor_start(&runner, run_barrier, rcu);
+	while (!ioasid_load_acquire(&run.runs)) {
+		CHECK(test_now() < end);
+		test_sleep(0.001);
+	}
+	ioasid_rcu_read_lock(other);
+	assert_int_equal(ioasid_rcu_barrier(rcu), -EDEADLK);
+	CHECK(!sem_post(&run.go));
+	assert_true(actor_done(&runner, TOO_LONG));
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	ioasid_rcu_read_unlock(other);
+	actor_end(&runner);
+	assert_int_equal(ioasid_rcu_destroy(other), 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
+}
+
+/* Its thread is left in a section, with one more to call. */
+static void leave_section(struct ioasid_rcu_head *head)
+{
+	(void)head;
+	ioasid_rcu_read_lock(run.other);
+	CHECK(!ioasid_rcu_defer(scarce, &run.next, nothing));
+}
+
+static void destroy_twice(void *arg)
+{
+	(void)arg;
+	CHECK(ioasid_rcu_destroy(scarce) == -EDEADLK);
+	CHECK(ioasid_rcu_pending(scarce) == 1);
+	ioasid_rcu_read_unlock(run.other);
+	/* A domain as before. */
+	CHECK(!ioasid_rcu_defer(scarce, &reclaimed.head, on_reclaimed));
+	called_in_child();
+	CHECK(!ioasid_rcu_pending(scarce));
+	CHECK(!ioasid_rcu_destroy(scarce));
+}
+
+static void refused_destroy_undone(struct fixture *fixture)
+{
+	struct ioasid_rcu_config config = { .reclaimer = true };
+	struct actor reader, destroyer;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(&config, &scarce), 0);
+	assert_int_equal(ioasid_rcu_create(NULL, &run.other), 0);
+	ioasid_store_relaxed(&reclaimed.called, 0);
+	reader_begin(&reader, scarce);
+	assert_int_equal(ioasid_rcu_defer(scarce, &run.head, leave_section), 0);
+	/* While it waits, nobody else runs callbacks. */
+	actor_begin(&destroyer);
+	actor_start(&destroyer, destroy_twice, NULL);
+	assert_false(actor_done(&destroyer, A_WHILE));
+	actor_do(&reader, unlock, scarce);
+	actor_end(&reader);
+	assert_true(actor_done(&destroyer, TOO_LONG));
+	actor_end(&destroyer);
+	assert_int_equal(ioasid_rcu_destroy(run.other), 0);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -1171,6 +1417,12 @@ int main(void)
 		CASE(child_finds_reclaimer, NO_SPACE),
 		CASE(own_wait_finds_reclaimer, NO_SPACE),
 		CASE(reclaimer_after_handlers, NO_SPACE),
+		CASE(destroyed_while_thread_ends, NO_SPACE),
+		CASE(records_are_left_to_child, NO_SPACE),
+		CASE(reclaimer_frees, NO_SPACE),
+		CASE(reclaimer_forks, NO_SPACE),
+		CASE(section_beside_frees, NO_SPACE),
+		CASE(refused_destroy_undone, NO_SPACE),
 	};
 
 	alarm(HANG);
