@@ -586,6 +586,34 @@ static void memory_comes_back_meanwhile(struct fixture *fixture)
 	fixture->space = NULL;
 }
 
+/* Pages of the system's are waited for as memory of hooks is. */
+static void pages_come_back_meanwhile(struct fixture *fixture)
+{
+	enum { LIMIT = 60 << 10, MANY = 1 << 16 };
+	const struct ioasid_rcu_config rcu_config = { .retired_limit = LIMIT };
+	struct ioasid_space_config config = { .max = 0xfffff,
+					      .store = IOASID_STORE_HASH };
+	struct ioasid_space *space;
+	struct actor reader;
+	ioasid_t id, n;
+	int ret = 0;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &config.rcu), 0);
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	reader_begin(&reader, config.rcu);
+	for (n = 0; n < MANY && !ret; n++)
+		ret = ioasid_space_alloc(space, NULL, n, n, NULL, &id);
+	/* What stays are the tables that were too small. */
+	assert_int_equal(ret, -EAGAIN);
+	assert_true(stats(config.rcu).retired_bytes >= LIMIT);
+	reader_end(&reader, config.rcu);
+	assert_int_equal(ioasid_rcu_barrier(config.rcu), 0);
+	assert_int_equal(ioasid_space_alloc(space, NULL, n, n, NULL, &id), 0);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	assert_int_equal(ioasid_rcu_destroy(config.rcu), 0);
+}
+
 static void retire_some(struct ioasid_space *space)
 {
 	ioasid_t id;
@@ -1635,6 +1663,7 @@ int main(void)
 		CASE(flood_of_memory_in_hash, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(memory_comes_back_meanwhile,
 		     PER_FLAVOUR | THREADS | NO_SPACE),
+		CASE(pages_come_back_meanwhile, NO_SPACE),
 		CASE(stats_tell, PER_FLAVOUR),
 		CASE(reclaimer, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(reclaimer_frees, PER_FLAVOUR | THREADS | NO_SPACE),

@@ -131,6 +131,7 @@ static void bind_refuses(struct fixture *fixture)
 	struct ioasid_set_info before;
 	static DECLARE_IOASID_SET(a);
 
+	assert_int_equal(ioasid_set_bind(here, NULL, &config), -EXDEV);
 	assert_int_equal(ioasid_set_bind(here, &a, &config), 0);
 	before = info_of(fixture, &a);
 	assert_int_equal(ioasid_set_bind(here, &a, &config), -EBUSY);
