@@ -737,6 +737,54 @@ static void plain_free(void *context, void *memory, size_t size)
 	free(memory);
 }
 
+static void *late_alloc(void *context, size_t size)
+{
+	(void)context;
+	test_sleep(A_WHILE);
+	return malloc(size);
+}
+
+static void *configure_first(void *arg)
+{
+	const struct ioasid_space_config config = {
+		.max = 99,
+		.memory = { .alloc = late_alloc, .free = plain_free },
+	};
+
+	(void)arg;
+	wait_for(&stage, 1);
+	CHECK(!ioasid_default_configure(&config));
+	return NULL;
+}
+
+static void let_other_begin(void)
+{
+	ioasid_store_release(&stage, 1);
+	test_sleep(A_WHILE / 2);
+}
+
+/*
+ * The default space is first used by another thread when this one is about to
+ * fork: the child is not to find it in the middle of that.
+ */
+static void library_first_beside_fork(void)
+{
+	struct ioasid_rcu *rcu;
+	pthread_t thread;
+
+	register_users();
+	/* Now the library has handlers, but none of the default space. */
+	CHECK(!ioasid_rcu_create(NULL, &rcu));
+	CHECK(!pthread_create(&thread, NULL, configure_first, NULL));
+	handlers.prepare = let_other_begin;
+	fork_both(all_in_order);
+	CHECK(!pthread_join(thread, NULL));
+	handlers.prepare = NULL;
+	all_in_order();
+	fork_both(all_in_order);
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
 /* The lock of who makes the default space is held around its hooks. */
 static void default_space_in_hooks(void)
 {
@@ -1025,6 +1073,7 @@ ALONE(library_in_earlier_handlers)
 ALONE(library_in_later_handlers)
 ALONE(library_first_in_handlers)
 ALONE(library_first_in_child)
+ALONE(library_first_beside_fork)
 ALONE(default_space_in_hooks)
 ALONE(allocators_in_handlers)
 ALONE(deferred_in_handlers)
@@ -1053,6 +1102,7 @@ int main(void)
 		TEST(library_in_later_handlers),
 		TEST(library_first_in_handlers),
 		TEST(library_first_in_child),
+		TEST(library_first_beside_fork),
 		TEST(default_space_in_hooks),
 		TEST(allocators_in_handlers),
 		TEST(deferred_in_handlers),

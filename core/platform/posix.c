@@ -347,15 +347,33 @@ static IOASID_TLS unsigned int forking;
 /* Those that were prepared on this thread: more may come meanwhile. */
 static IOASID_TLS const struct ioasid_fork_hook *prepared[IOASID_FORK_LAYERS];
 
-static void fork_prepare(void)
+static void fork_undo(void)
 {
-	if (!forking)
-		pthread_mutex_lock(&fork_mutex);
+	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
+		if (prepared[i])
+			prepared[i]->parent();
+}
+
+/* Are all that are there prepared? More may come while a lock is waited for. */
+static bool fork_try_prepare(void)
+{
 	for (int i = IOASID_FORK_LAYERS; i--;) {
 		prepared[i] = ioasid_load_acquire(&fork_hooks[i]);
 		if (prepared[i])
 			prepared[i]->prepare();
 	}
+	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
+		if (!prepared[i] && ioasid_load_relaxed(&fork_hooks[i]))
+			return false;
+	return true;
+}
+
+static void fork_prepare(void)
+{
+	if (!forking)
+		pthread_mutex_lock(&fork_mutex);
+	while (!fork_try_prepare())
+		fork_undo();
 	forking++;
 }
 
@@ -364,9 +382,7 @@ static void fork_parent(void)
 {
 	if (!forking)
 		return;
-	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
-		if (prepared[i])
-			prepared[i]->parent();
+	fork_undo();
 	if (!--forking)
 		pthread_mutex_unlock(&fork_mutex);
 }
@@ -445,9 +461,17 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 			return false;
 		ioasid_store_release(&fork_registered, 1);
 	}
-	if (!ioasid_load_relaxed(&fork_hooks[layer]))
-		ioasid_store_release(&fork_hooks[layer],
-				     (void *)(uintptr_t)hook);
+	if (ioasid_load_relaxed(&fork_hooks[layer]))
+		return true;
+	/*
+	 * Not on the way into a fork, which has not taken the layer's locks: the
+	 * child would find them as this thread leaves them.
+	 */
+	if (!forking)
+		pthread_mutex_lock(&fork_mutex);
+	ioasid_store_release(&fork_hooks[layer], (void *)(uintptr_t)hook);
+	if (!forking)
+		pthread_mutex_unlock(&fork_mutex);
 	return true;
 }
 
