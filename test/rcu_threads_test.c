@@ -586,32 +586,63 @@ static void memory_comes_back_meanwhile(struct fixture *fixture)
 	fixture->space = NULL;
 }
 
+static struct ioasid_space *create_hash(struct ioasid_rcu *rcu)
+{
+	const struct ioasid_space_config config = { .max = 0xfffff,
+						    .store = IOASID_STORE_HASH,
+						    .hash_seed = 1,
+						    .rcu = rcu };
+	struct ioasid_space *space;
+
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	return space;
+}
+
+static size_t alloc_one(struct ioasid_space *space, ioasid_t id)
+{
+	struct ioasid_stats before, after;
+
+	ioasid_space_stats(space, &before);
+	assert_int_equal(ioasid_space_alloc(space, NULL, id, id, NULL, &id), 0);
+	ioasid_space_stats(space, &after);
+	return after.memory - before.memory;
+}
+
+static void retired(struct ioasid_rcu_head *head)
+{
+	(void)head;
+}
+
 /* Pages of the system's are waited for as memory of hooks is. */
 static void pages_come_back_meanwhile(struct fixture *fixture)
 {
-	enum { LIMIT = 60 << 10, MANY = 1 << 16 };
+	enum { LIMIT = 16 << 20, PAGES = 64 << 10 };
 	const struct ioasid_rcu_config rcu_config = { .retired_limit = LIMIT };
-	struct ioasid_space_config config = { .max = 0xfffff,
-					      .store = IOASID_STORE_HASH };
+	struct ioasid_rcu_head head;
 	struct ioasid_space *space;
+	struct ioasid_rcu *rcu;
 	struct actor reader;
-	ioasid_t id, n;
-	int ret = 0;
+	ioasid_t last = 0, id;
 
 	(void)fixture;
-	assert_int_equal(ioasid_rcu_create(&rcu_config, &config.rcu), 0);
-	assert_int_equal(ioasid_space_create(&config, &space), 0);
-	reader_begin(&reader, config.rcu);
-	for (n = 0; n < MANY && !ret; n++)
-		ret = ioasid_space_alloc(space, NULL, n, n, NULL, &id);
-	/* What stays are the tables that were too small. */
-	assert_int_equal(ret, -EAGAIN);
-	assert_true(stats(config.rcu).retired_bytes >= LIMIT);
-	reader_end(&reader, config.rcu);
-	assert_int_equal(ioasid_rcu_barrier(config.rcu), 0);
-	assert_int_equal(ioasid_space_alloc(space, NULL, n, n, NULL, &id), 0);
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &rcu), 0);
+	/* The first ID for which there is a table of pages of its own. */
+	space = create_hash(rcu);
+	while (alloc_one(space, last) < PAGES)
+		last++;
 	assert_int_equal(ioasid_space_destroy(space), 0);
-	assert_int_equal(ioasid_rcu_destroy(config.rcu), 0);
+	space = create_hash(rcu);
+	for (id = 0; id < last; id++)
+		alloc_one(space, id);
+	reader_begin(&reader, rcu);
+	ioasid_rcu_retire(rcu, &head, retired, LIMIT);
+	assert_int_equal(ioasid_space_alloc(space, NULL, last, last, NULL, &id),
+			 -EAGAIN);
+	reader_end(&reader, rcu);
+	assert_int_equal(ioasid_space_alloc(space, NULL, last, last, NULL, &id),
+			 0);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	assert_int_equal(ioasid_rcu_destroy(rcu), 0);
 }
 
 static void retire_some(struct ioasid_space *space)
