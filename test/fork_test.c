@@ -763,11 +763,17 @@ static void let_other_begin(void)
 	test_sleep(A_WHILE / 2);
 }
 
+static void begin_before_other(void)
+{
+	CHECK(!ioasid_default_configure(NULL));
+	let_other_begin();
+}
+
 /*
  * The default space is first used by another thread when this one is about to
  * fork: the child is not to find it in the middle of that.
  */
-static void library_first_beside_fork(void)
+static void first_beside_fork(void (*handler)(void))
 {
 	struct ioasid_rcu *rcu;
 	pthread_t thread;
@@ -776,13 +782,24 @@ static void library_first_beside_fork(void)
 	/* Now the library has handlers, but none of the default space. */
 	CHECK(!ioasid_rcu_create(NULL, &rcu));
 	CHECK(!pthread_create(&thread, NULL, configure_first, NULL));
-	handlers.prepare = let_other_begin;
+	handlers.prepare = handler;
 	fork_both(all_in_order);
 	CHECK(!pthread_join(thread, NULL));
 	handlers.prepare = NULL;
 	all_in_order();
 	fork_both(all_in_order);
 	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
+static void library_first_beside_fork(void)
+{
+	first_beside_fork(let_other_begin);
+}
+
+/* It is used in this one's handler before that. */
+static void library_first_in_fork_and_beside(void)
+{
+	first_beside_fork(begin_before_other);
 }
 
 /* The lock of who makes the default space is held around its hooks. */
@@ -1074,6 +1091,7 @@ ALONE(library_in_later_handlers)
 ALONE(library_first_in_handlers)
 ALONE(library_first_in_child)
 ALONE(library_first_beside_fork)
+ALONE(library_first_in_fork_and_beside)
 ALONE(default_space_in_hooks)
 ALONE(allocators_in_handlers)
 ALONE(deferred_in_handlers)
@@ -1103,6 +1121,7 @@ int main(void)
 		TEST(library_first_in_handlers),
 		TEST(library_first_in_child),
 		TEST(library_first_beside_fork),
+		TEST(library_first_in_fork_and_beside),
 		TEST(default_space_in_hooks),
 		TEST(allocators_in_handlers),
 		TEST(deferred_in_handlers),

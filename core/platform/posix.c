@@ -464,14 +464,19 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 	if (ioasid_load_relaxed(&fork_hooks[layer]))
 		return true;
 	/*
-	 * Not on the way into a fork, which has not taken the layer's locks: the
-	 * child would find them as this thread leaves them.
+	 * Not while another thread forks without the layer's locks: the child
+	 * would find them as this thread leaves them. Nor as others would, where
+	 * it is this one that forks.
 	 */
 	if (!forking)
 		pthread_mutex_lock(&fork_mutex);
 	ioasid_store_release(&fork_hooks[layer], (void *)(uintptr_t)hook);
-	if (!forking)
+	if (!forking) {
 		pthread_mutex_unlock(&fork_mutex);
+	} else {
+		prepared[layer] = hook;
+		hook->prepare();
+	}
 	return true;
 }
 
