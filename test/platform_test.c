@@ -1042,6 +1042,26 @@ static void reclaimer_without_thread(void)
 	CHECK(!ioasid_rcu_destroy(rcu));
 }
 
+/* Nothing is due while membarrier() is refused, which is said at the limit. */
+static void limit_without_barrier(void)
+{
+	const struct ioasid_rcu_config config = { .flavour = IOASID_RCU_EPOCH,
+						  .reclaimer = true,
+						  .pending_limit = 1 };
+	struct ioasid_rcu *rcu;
+
+	CHECK(!ioasid_rcu_create(&config, &rcu));
+	play.lost = play.no_registration = true;
+	CHECK(!ioasid_rcu_defer(rcu, &many[0], on_call));
+	CHECK(ioasid_rcu_defer(rcu, &many[1], on_call) == -EAGAIN);
+	CHECK(!ioasid_load_acquire(&called));
+	play.lost = play.no_registration = false;
+	CHECK(!ioasid_rcu_defer(rcu, &many[1], on_call));
+	while (ioasid_load_acquire(&called) != 2)
+		sched_yield();
+	CHECK(!ioasid_rcu_destroy(rcu));
+}
+
 enum { DOMAINS = IOASID_RCU_READERS + 1 };
 
 /* A thread's own records are few; more are in a table, which is memory. */
@@ -1139,6 +1159,7 @@ ALONE(waiters_sleep_without_futex)
 ALONE(old_kernel_has_no_barrier)
 ALONE(registered_barrier_may_fail)
 ALONE(waits_end)
+ALONE(limit_without_barrier)
 ALONE(random_without_device)
 ALONE(random_of_empty_device)
 ALONE(pages_may_be_refused)
@@ -1191,6 +1212,7 @@ int main(void)
 		TEST(old_kernel_has_no_barrier),
 		TEST(registered_barrier_may_fail),
 		TEST(waits_end),
+		TEST(limit_without_barrier),
 		TEST(random_without_device),
 		TEST(random_of_empty_device),
 		TEST(pages_may_be_refused),
