@@ -6,7 +6,13 @@
  * Bytes taken apart: operations from the front, the configuration from the end,
  * so that neither moves when the other grows. A missing byte is 0, and no byte
  * makes the rest meaningless. Each field has a name: with input_trace set, what
- * is taken is written there as text, which tools/fuzz_text turns back to bytes.
+ * is taken is written there as text, and with input_assemble() taken from text
+ * and turned to bytes. tools/fuzz_text does both.
+ *
+ * Text: an operation, or the configuration, a line; a field is "name:bits=number"
+ * or "name=choice", one of the configuration has a '<' before it. Where people
+ * write it, ":bits" may be left out, and fields at the end of a line, which are 0
+ * then; numbers are as in C, and a '#' begins a comment.
  */
 
 #include <stdbool.h>
@@ -40,5 +46,17 @@ uint32_t input_last_choice(struct input *input, const char *field,
 
 /* Ends a line of text: after the configuration, and after each operation. */
 void input_line(struct input *input);
+
+/*
+ * Until input_assembled(), fields are taken from @text, whatever input_begin()
+ * is given. What is wrong with it goes to @wrong, which does not return.
+ */
+void input_assemble(const char *text,
+		    void (*wrong)(unsigned int line, const char *what));
+/*
+ * The bytes that stand for what was taken, to be freed. @whole: it is wrong if
+ * some of the text was not.
+ */
+uint8_t *input_assembled(size_t *size, bool whole);
 
 #endif /* IOASID_FUZZ_INPUT_H */

@@ -2,9 +2,12 @@
 /*
  * Runs inputs of a target without a fuzzer:
  *   replay [--fault=NAME|--faults|--print|--text|OPTION]... FILE|DIRECTORY...
+ *   replay --assemble TEXT
  * Fails at a mismatch; with a fault planted, unless there is one. --print writes
  * each input, or with a fault the one that found it, as C; --text as text;
- * --faults writes the names of the faults and runs nothing.
+ * --faults writes the names of the faults and runs nothing. --assemble runs what
+ * TEXT says, see input.h, and writes the bytes that stand for it. --print=WHAT is
+ * for targets that have more than one program to print.
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -14,6 +17,7 @@
 #include "fuzz/target.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +26,40 @@ static bool print;
 static const char *fault;
 static size_t inputs;
 static const char *current;
+static bool assembling;
+
+static void write_assembled(bool whole)
+{
+	size_t size;
+	uint8_t *bytes = input_assembled(&size, whole);
+
+	assembling = false;
+	fwrite(bytes, 1, size, stdout);
+	free(bytes);
+}
+
+void __asan_on_error(void);
+void __ubsan_on_report(void);
+
+/* A sanitizer has found something: what ran so far. */
+static void print_once(void)
+{
+	static bool printed;
+
+	if (!printed && !fault && current)
+		fuzz_target.print(stderr);
+	printed = true;
+}
+
+void __asan_on_error(void)
+{
+	print_once();
+}
+
+void __ubsan_on_report(void)
+{
+	print_once();
+}
 
 static void end(void)
 {
@@ -39,6 +77,8 @@ _Noreturn void fuzz_failed(const char *file, int line, const char *what)
 		line, what);
 	if (!fault || print)
 		fuzz_target.print(print ? stdout : stderr);
+	if (assembling)
+		write_assembled(false);
 	fflush(NULL);
 	fuzz_end();
 	abort();
@@ -50,8 +90,18 @@ _Noreturn static void usage(const char *what)
 	exit(2);
 }
 
+/* It is noticed that way as well. */
+static void crashed(int number)
+{
+	(void)number;
+	_Exit(0);
+}
+
 static void plant(const char *name)
 {
+	signal(SIGSEGV, crashed);
+	signal(SIGBUS, crashed);
+	signal(SIGABRT, crashed);
 	for (size_t i = 0; fuzz_target.faults[i]; i++) {
 		if (strcmp(fuzz_target.faults[i], name) != 0)
 			continue;
@@ -62,28 +112,58 @@ static void plant(const char *name)
 	usage("no such fault");
 }
 
-static void replay_file(const char *path)
+/* Of its exact size, so that a read past its end is seen. */
+static uint8_t *read_file(const char *path, size_t *size)
 {
 	static uint8_t data[1 << 20];
 	FILE *file = fopen(path, "rb");
 	uint8_t *copy;
-	size_t size;
 
 	if (!file)
 		usage(path);
-	size = fread(data, 1, sizeof(data), file);
+	*size = fread(data, 1, sizeof(data), file);
 	fclose(file);
-	/* Of its exact size, so that a read past its end is seen. */
-	copy = malloc(size ? size : 1);
+	copy = malloc(*size ? *size : 1);
 	if (!copy)
 		usage("no memory");
-	memcpy(copy, data, size);
+	memcpy(copy, data, *size);
 	current = path;
-	fuzz_target.run(copy, size);
+	return copy;
+}
+
+static void replay_file(const char *path)
+{
+	size_t size;
+	uint8_t *bytes = read_file(path, &size);
+
+	fuzz_target.run(bytes, size);
 	if (print && !fault)
 		fuzz_target.print(stdout);
-	free(copy);
+	free(bytes);
 	inputs++;
+}
+
+static void wrong_text(unsigned int line, const char *what)
+{
+	fprintf(stderr, "%s:%u: %s\n", current, line, what);
+	exit(2);
+}
+
+static void assemble(const char *path)
+{
+	size_t size;
+	uint8_t *bytes = read_file(path, &size);
+	char *text = calloc(size + 1, 1);
+
+	if (!text)
+		usage("no memory");
+	memcpy(text, bytes, size);
+	assembling = true;
+	input_assemble(text, wrong_text);
+	fuzz_target.run(NULL, 0);
+	write_assembled(true);
+	free(text);
+	free(bytes);
 }
 
 static void replay(const char *path)
@@ -124,8 +204,16 @@ int main(int argc, char **argv)
 	for (i = 1; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--print")) {
 			print = true;
+		} else if (!strncmp(argv[i], "--print=", 8) &&
+			   fuzz_target.option && fuzz_target.option(argv[i])) {
+			print = true;
 		} else if (!strcmp(argv[i], "--text")) {
 			input_trace = stdout;
+			/* Up to where it ends, however that is. */
+			setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+		} else if (!strcmp(argv[i], "--assemble") && i + 2 == argc) {
+			assemble(argv[i + 1]);
+			return 0;
 		} else if (!strncmp(argv[i], "--fault=", 8)) {
 			plant(argv[i] + 8);
 		} else if (!strcmp(argv[i], "--faults")) {

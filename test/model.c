@@ -131,7 +131,16 @@ static struct model_entry *model_used(const struct model *model, ioasid_t id)
 	return entry && entry->state != MODEL_QUARANTINED ? entry : NULL;
 }
 
-static struct model_entry *model_insert(struct model *model, ioasid_t id)
+static void model_enter(struct model *model, struct model_entry *entry,
+			enum model_state state)
+{
+	model->in_state[entry->state]--;
+	entry->state = state;
+	model->in_state[state]++;
+}
+
+static struct model_entry *model_insert(struct model *model, ioasid_t id,
+					enum model_state state)
 {
 	size_t i = model_index(model, id);
 
@@ -139,6 +148,8 @@ static struct model_entry *model_insert(struct model *model, ioasid_t id)
 	memmove(&model->entry[i + 1], &model->entry[i],
 		(model->count - i) * sizeof(*model->entry));
 	memset(&model->entry[i], 0, sizeof(*model->entry));
+	model->entry[i].state = state;
+	model->in_state[state]++;
 	model->count++;
 	return &model->entry[i];
 }
@@ -147,6 +158,7 @@ static void model_remove(struct model *model, struct model_entry *entry)
 {
 	size_t i = (size_t)(entry - model->entry);
 
+	model->in_state[entry->state]--;
 	model->count--;
 	memmove(entry, entry + 1, (model->count - i) * sizeof(*entry));
 }
@@ -969,7 +981,7 @@ static void model_vacate(struct model *model, struct model_entry *entry)
 		model_remove(model, entry);
 		return;
 	}
-	entry->state = MODEL_QUARANTINED;
+	model_enter(model, entry, MODEL_QUARANTINED);
 	entry->held = model->in_section;
 	model->turned += entry->turns;
 	entry->aged = false;
@@ -1035,7 +1047,7 @@ static void model_end(struct model *model, struct model_entry *entry)
 
 	model->stats.live--;
 	model->stats.frees++;
-	entry->state = MODEL_PENDING;
+	model_enter(model, entry, MODEL_PENDING);
 	model_unname(model, entry);
 	if (model_watched(model))
 		model_happens(model, IOASID_EVENT_FREE, entry, spid, NULL);
@@ -1185,7 +1197,7 @@ static void model_publish(struct model *model, ioasid_t id, void *data)
 {
 	struct model_entry *entry = model_entry(model, id);
 
-	entry->state = MODEL_LIVE;
+	model_enter(model, entry, MODEL_LIVE);
 	entry->data = data;
 	entry->refs = 1;
 	model->stats.live++;
@@ -1207,7 +1219,8 @@ static void model_give(struct model *model, struct ioasid_set *set, ioasid_t id,
 	size_t i;
 
 	if (!entry)
-		entry = model_insert(model, id);
+		entry = model_insert(model, id, MODEL_RESERVED);
+	model_enter(model, entry, MODEL_RESERVED);
 	*entry = (struct model_entry){
 		.id = id,
 		.state = MODEL_RESERVED,
@@ -1262,6 +1275,7 @@ static const char *model_take(struct model *model, struct ioasid_set *set,
 		if (expected && ops)
 			model_hand_back(model, ops, id, 1);
 	}
+	model->expected = expected;
 	if (ret != expected)
 		return model_failed("alloc", ret, expected);
 	if (ret) {
@@ -1324,7 +1338,7 @@ int model_release_id(struct model *model, ioasid_t id)
 
 	if (!entry || entry->state != MODEL_RESERVED)
 		return -ENOENT;
-	entry->state = MODEL_PENDING;
+	model_enter(model, entry, MODEL_PENDING);
 	entry->refs = 1;
 	model_finish(model, id, -ENOENT);
 	model_settle(model);
@@ -1575,12 +1589,9 @@ void model_stats(const struct model *model, struct ioasid_stats *stats)
 	stats->committed = (uint32_t)model_committed(model);
 	for (i = 0; i < MODEL_NOTIFIERS; i++)
 		stats->notifiers += model->notifier[i].notifier != NULL;
-	for (i = 0; i < model->count; i++) {
-		stats->pending += model->entry[i].state == MODEL_PENDING;
-		stats->unpublished += model->entry[i].state == MODEL_RESERVED;
-		stats->quarantined += model->entry[i].state ==
-				      MODEL_QUARANTINED;
-	}
+	stats->pending = model->in_state[MODEL_PENDING];
+	stats->unpublished = model->in_state[MODEL_RESERVED];
+	stats->quarantined = model->in_state[MODEL_QUARANTINED];
 }
 
 void model_read_lock(struct model *model)
@@ -1786,7 +1797,7 @@ const char *model_restore(const struct model *from, struct model *to,
 		if (entry->state == MODEL_QUARANTINED ||
 		    entry->state == MODEL_RESERVED)
 			continue;
-		as = model_insert(to, entry->id);
+		as = model_insert(to, entry->id, entry->state);
 		*as = *entry;
 		as->set = of ? twin[of - from->set]->set : NULL;
 		active = model_first_allocator(to, NULL);
@@ -1864,6 +1875,20 @@ static const char *model_compare_entry(const struct model_entry *entry,
 	return NULL;
 }
 
+const char *model_compare_id(const struct model *model,
+			     struct ioasid_space *space, ioasid_t id)
+{
+	const struct model_entry *entry = model_entry(model, id);
+	void *data = NULL;
+	int ret;
+
+	if (entry)
+		return model_compare_entry(entry, space);
+	ret = ioasid_space_find(space, NULL, id, NULL, &data);
+	return ret == -ENOENT && !data ? NULL :
+					 model_failed("find", ret, -ENOENT);
+}
+
 static const char *model_compare_entries(const struct model *model,
 					 struct ioasid_space *space)
 {
@@ -1922,20 +1947,18 @@ static const char *model_compare_sets(const struct model *model,
 	return NULL;
 }
 
-static const char *model_compare_stats(const struct model *model,
-				       struct ioasid_space *space)
+const char *model_compare_counts(const struct model *model,
+				 const struct ioasid_stats *stats)
 {
-	struct ioasid_stats is, is_to_be;
-	uint32_t held = 0;
-	size_t i;
+	struct ioasid_stats is_to_be;
 
-	ioasid_space_stats(space, &is);
 	model_stats(model, &is_to_be);
-#define SAME(field)                                                         \
-	do {                                                                \
-		if (is.field != is_to_be.field)                             \
-			return model_failed("stats." #field, (int)is.field, \
-					    (int)is_to_be.field);           \
+#define SAME(field)                                               \
+	do {                                                      \
+		if (stats->field != is_to_be.field)               \
+			return model_failed("stats." #field,      \
+					    (int)stats->field,    \
+					    (int)is_to_be.field); \
 	} while (0)
 	SAME(live);
 	SAME(pending);
@@ -1951,13 +1974,30 @@ static const char *model_compare_stats(const struct model *model,
 	SAME(alloc_failed);
 	SAME(free_unknown);
 #undef SAME
+	if (stats->quarantined > is_to_be.quarantined)
+		return model_failed("stats.quarantined",
+				    (int)stats->quarantined,
+				    (int)is_to_be.quarantined);
+	return NULL;
+}
+
+static const char *model_compare_stats(const struct model *model,
+				       struct ioasid_space *space)
+{
+	struct ioasid_stats stats;
+	const char *wrong;
+	uint32_t held = 0;
+	size_t i;
+
+	ioasid_space_stats(space, &stats);
+	wrong = model_compare_counts(model, &stats);
 	for (i = 0; i < model->count; i++)
 		held += model->entry[i].state == MODEL_QUARANTINED &&
 			model->entry[i].held;
-	if (is.quarantined > is_to_be.quarantined || is.quarantined < held)
-		return model_failed("stats.quarantined", (int)is.quarantined,
-				    (int)is_to_be.quarantined);
-	return NULL;
+	if (!wrong && stats.quarantined < held)
+		wrong = model_failed("stats.quarantined",
+				     (int)stats.quarantined, (int)held);
+	return wrong;
 }
 
 const char *model_compare(const struct model *model, struct ioasid_space *space)

@@ -42,6 +42,7 @@ enum model_state {
 	/* not published */
 	MODEL_RESERVED,
 	MODEL_QUARANTINED,
+	MODEL_STATES,
 };
 
 struct model_entry {
@@ -145,6 +146,8 @@ struct model {
 	ioasid_t min, max;
 	struct model_entry *entry;
 	size_t count, room;
+	/* entries by enum model_state */
+	uint32_t in_state[MODEL_STATES];
 	struct model_set *set;
 	size_t sets, sets_room;
 	struct model_waiting *waiting;
@@ -183,6 +186,8 @@ struct model {
 	size_t called, calls, calls_room;
 	/* the first thing wrong with calls and answers */
 	const char *wrong;
+	/* what the last alloc was to answer */
+	int expected;
 	/* the generation of an ID's slot, 0 without slot */
 	uint32_t (*generation)(void *context, ioasid_t id);
 	void *context;
@@ -327,6 +332,12 @@ void model_synchronize(struct model *model);
 /* The entry of @id or NULL. Entries ascend from model->entry. */
 struct model_entry *model_entry(const struct model *model, ioasid_t id);
 
+/* Are these the counts of the model's space? What is not, in words, or NULL. */
+const char *model_compare_counts(const struct model *model,
+				 const struct ioasid_stats *stats);
+/* Does the space say of @id, any value, what the model does? */
+const char *model_compare_id(const struct model *model,
+			     struct ioasid_space *space, ioasid_t id);
 /*
  * Is all of a space as the model has it, and valid? What is not, in words, or
  * NULL.

@@ -13,6 +13,8 @@
 
 #include "bindings/conformance/scribe.h"
 
+#include "fuzz/target.h"
+
 #include <dirent.h>
 
 /* Lines of a case: of inputs, of random sequences; fewer than LEAST say little. */
@@ -119,11 +121,8 @@ static void end_case(const char *prefix, const char *name, size_t least_new)
 
 static const char *input_name;
 
-/*
- * The harness calls it for each input that ran through, with the steps of all
- * stores at hand: it stands where otherwise steps are printed as C.
- */
-void harness_print(FILE *file, const char *store)
+/* The steps of an input that ran through, before the harness takes back all. */
+static void write_input(void)
 {
 	const struct harness_config *of = &harness.config;
 	const struct scribe_config config = {
@@ -134,19 +133,10 @@ void harness_print(FILE *file, const char *store)
 		.capacity = of->capacity,
 	};
 	const struct side *side = &harness.side[0];
-	size_t steps = side->count;
 	char name[9];
 
-	(void)file;
-	(void)store;
-	/* A mismatch; the harness has said which. */
-	if (harness.wrong)
-		return;
-	/* Behind the input's own steps the harness takes back all: see drain(). */
-	while (steps && side->log[steps - 1].step.op != STEP_UNRESERVE)
-		steps--;
 	scribe_begin(&config, INPUT_LINES);
-	for (size_t i = 0; i + 1 < steps; i++)
+	for (size_t i = 0; i < side->count; i++)
 		if (!scribe_step(&side->log[i].step))
 			break;
 	/* Seeds have names, the others long numbers. */
@@ -158,8 +148,9 @@ void harness_print(FILE *file, const char *store)
 	end_case("input-", name, INPUT_NEW);
 }
 
-static void end_failed(void)
+_Noreturn void fuzz_failed(const char *file, int line, const char *what)
 {
+	fprintf(stderr, "%s:%d: %s\n", file, line, what);
 	give_up("a mismatch in ", input_name);
 }
 
@@ -192,8 +183,7 @@ static void write_inputs(const char *corpus, const char *directory)
 
 	if (count < 0)
 		give_up("cannot read ", corpus);
-	harness_print_store = "radix";
-	harness_end = end_failed;
+	harness_ran = write_input;
 	begin_file(directory, "fuzz");
 	for (int i = 0; i < count; i++) {
 		if (entries[i]->d_name[0] != '.')

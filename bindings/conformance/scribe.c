@@ -1099,9 +1099,13 @@ bool scribe_step(const struct step *step)
 	case STEP_FIND_RCU:
 		other.op = STEP_FIND;
 		break;
+	case STEP_FIND_HANDLE_RCU:
+		other.op = STEP_FIND_HANDLE;
+		break;
 	case STEP_FREE_ALL:
-		if (step->set != SET_NONE)
-			other.op = STEP_SET_FREE_ALL;
+	case STEP_FREE_IN_WALK:
+		other.op = step->set != SET_NONE ? STEP_SET_FREE_ALL :
+						   STEP_FREE_ALL;
 		break;
 	case STEP_CYCLE:
 		other.op = STEP_ALLOC;

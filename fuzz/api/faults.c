@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-extern const struct ioasid_store_ops ioasid_hash_ops;
-
 static const struct ioasid_store_ops *const real = &ioasid_hash_ops;
 static struct ioasid_store_ops faulty;
 static uint32_t calls;
@@ -128,35 +126,10 @@ static int create_leak(struct ioasid_store *store,
 }
 
 /* A grace period that ends at once. */
-static uint32_t nesting;
-
-static void lock(void *context)
-{
-	(void)context;
-	nesting++;
-}
-
-static void unlock(void *context)
-{
-	(void)context;
-	nesting--;
-}
 
 static void synchronize(void *context)
 {
 	(void)context;
-}
-
-static bool held(void *context)
-{
-	(void)context;
-	return nesting != 0;
-}
-
-static uint64_t start_poll(void *context)
-{
-	(void)context;
-	return 1;
 }
 
 static bool poll(void *context, uint64_t cookie)
@@ -166,14 +139,19 @@ static bool poll(void *context, uint64_t cookie)
 	return true;
 }
 
-const struct ioasid_rcu_ops fault_rcu = {
-	.read_lock = lock,
-	.read_unlock = unlock,
+static const struct ioasid_rcu_ops grace = {
+	.read_lock = sequence_rcu_lock,
+	.read_unlock = sequence_rcu_unlock,
 	.synchronize = synchronize,
-	.read_held = held,
-	.start_poll = start_poll,
+	.read_held = sequence_rcu_held,
+	.start_poll = sequence_rcu_start,
 	.poll = poll,
 };
+
+const struct ioasid_rcu_ops *fault_rcu(const char *name)
+{
+	return strcmp(name, "grace") ? NULL : &grace;
+}
 
 /* The calls beside the store. */
 
@@ -212,6 +190,126 @@ static int find_stale(const struct ioasid_space *space,
 {
 	return ioasid_space_find(space, set, ioasid_handle_id(handle), getter,
 				 data);
+}
+
+/* The same without a getter. */
+static int find_stale_rcu(const struct ioasid_space *space,
+			  const struct ioasid_set *set, ioasid_handle_t handle,
+			  void **data)
+{
+	return ioasid_space_find_rcu(space, set, ioasid_handle_id(handle),
+				     data);
+}
+
+/* All but the lowest. */
+static int free_all_but_one(struct ioasid_space *space, uint32_t *count)
+{
+	ioasid_t id;
+	void *data;
+
+	if (ioasid_space_next(space, NULL, 0, UINT32_MAX, &id, &data))
+		return ioasid_space_free_all(space, count);
+	for (*count = 0;
+	     !ioasid_space_next(space, NULL, id + 1, UINT32_MAX, &id, &data);)
+		*count += !ioasid_space_free(space, id);
+	return 0;
+}
+
+/* Never the last. */
+static int put_never(struct ioasid_space *space, ioasid_t id)
+{
+	int ret = ioasid_space_put(space, id);
+
+	return ret == 1 ? 0 : ret;
+}
+
+/* The pointer after, not before. */
+static int exchange_new(struct ioasid_space *space, ioasid_t id, void *data,
+			void **old)
+{
+	int ret = ioasid_space_exchange_data(space, id, data, old);
+
+	if (!ret && old)
+		*old = data;
+	return ret;
+}
+
+static int publish_nothing(struct ioasid_space *space, ioasid_t id, void *data)
+{
+	(void)data;
+	return ioasid_space_publish_id(space, id, NULL);
+}
+
+/* Whoever owns it. */
+static int next_any(struct ioasid_space *space, const struct ioasid_set *set,
+		    ioasid_t min, ioasid_t max, ioasid_t *id, void **data)
+{
+	(void)set;
+	return ioasid_space_next(space, NULL, min, max, id, data);
+}
+
+static int remove_any(struct ioasid_space *space, const struct ioasid_set *set,
+		      ioasid_t id, void **data)
+{
+	(void)set;
+	return ioasid_space_remove(space, NULL, id, data);
+}
+
+static int default_find_any(struct ioasid_set *set, ioasid_t id,
+			    bool (*getter)(void *data), void **data)
+{
+	(void)set;
+	return sequence_default_find(NULL, id, getter, data);
+}
+
+/* At once. */
+static void retire_now(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
+		       void (*func)(struct ioasid_rcu_head *head), size_t size)
+{
+	(void)rcu;
+	(void)size;
+	func(head);
+}
+
+static bool validate_nothing(struct ioasid_space *space, const char **reason)
+{
+	(void)space;
+	(void)reason;
+	return true;
+}
+
+static int stats_twice(struct ioasid_space *space, const struct ioasid_set *set,
+		       struct ioasid_set_info *stats)
+{
+	int ret = ioasid_set_stats(space, set, stats);
+
+	if (!ret)
+		stats->count *= 2;
+	return ret;
+}
+
+struct first_only {
+	int (*func)(struct ioasid_set *set, void *arg);
+	void *arg;
+	bool done;
+};
+
+static int visit_first(struct ioasid_set *set, void *arg)
+{
+	struct first_only *first = arg;
+
+	if (first->done)
+		return 0;
+	first->done = true;
+	return first->func(set, first->arg);
+}
+
+static int walk_first(struct ioasid_space *space,
+		      int (*func)(struct ioasid_set *set, void *arg), void *arg)
+{
+	struct first_only first = { func, arg, false };
+
+	return ioasid_set_for_each(space, visit_first, &first);
 }
 
 /* Says it did. */
@@ -295,7 +393,7 @@ static void configure_roomy(struct ioasid_space_config *config)
 		config->capacity++;
 }
 
-bool fault_calls(const char *name, struct harness_calls *to)
+void fault_calls(const char *name, struct harness_calls *to)
 {
 	if (!strcmp(name, "quota"))
 		to->set_limit = lax_limit;
@@ -305,8 +403,32 @@ bool fault_calls(const char *name, struct harness_calls *to)
 		to->spid_attach = attach_over;
 	else if (!strcmp(name, "stale"))
 		to->find_handle = find_stale;
+	else if (!strcmp(name, "stale_rcu"))
+		to->find_handle_rcu = find_stale_rcu;
 	else if (!strcmp(name, "free_all"))
-		to->free_all = free_none;
+		to->free_all = free_all_but_one;
+	else if (!strcmp(name, "set_free_all"))
+		to->set_free_all = free_none;
+	else if (!strcmp(name, "put"))
+		to->put = put_never;
+	else if (!strcmp(name, "exchange"))
+		to->exchange_data = exchange_new;
+	else if (!strcmp(name, "publish"))
+		to->publish_id = publish_nothing;
+	else if (!strcmp(name, "next"))
+		to->next = next_any;
+	else if (!strcmp(name, "remove"))
+		to->remove = remove_any;
+	else if (!strcmp(name, "default_find"))
+		to->default_find = default_find_any;
+	else if (!strcmp(name, "retire"))
+		to->retire = retire_now;
+	else if (!strcmp(name, "set_stats"))
+		to->set_stats = stats_twice;
+	else if (!strcmp(name, "set_walk"))
+		to->set_for_each = walk_first;
+	else if (!strcmp(name, "blind"))
+		to->validate = validate_nothing;
 	else if (!strcmp(name, "handback"))
 		to->register_allocator = register_thief;
 	else if (!strcmp(name, "unregister"))
@@ -323,9 +445,6 @@ bool fault_calls(const char *name, struct harness_calls *to)
 		to->configure = configure_at_once;
 	else if (!strcmp(name, "capacity"))
 		to->configure = configure_roomy;
-	else
-		return false;
-	return true;
 }
 
 const struct ioasid_store_ops *fault_store(const char *name)
@@ -354,3 +473,62 @@ const struct ioasid_store_ops *fault_store(const char *name)
 		return NULL;
 	return &faulty;
 }
+
+void fault_sequence(const char *name, struct ioasid_space_config *config,
+		    struct ioasid_rcu_config *rcu)
+{
+	fault_calls(name, &harness_calls);
+	if (harness_calls.configure)
+		harness_calls.configure(config);
+	if (fault_store(name)) {
+		config->store = IOASID_STORE_CUSTOM;
+		config->store_ops = fault_store(name);
+	}
+	if (rcu && fault_rcu(name)) {
+		static struct sequence_rcu context;
+
+		rcu->flavour = IOASID_RCU_CUSTOM;
+		rcu->ops = fault_rcu(name);
+		rcu->ops_context = &context;
+	}
+}
+
+const char *const fault_names[] = {
+	"blind",
+	"capacity",
+	"cyclic",
+	"damage",
+	"default_find",
+	"exchange",
+	"free_all",
+	"grace",
+	"handback",
+	"leak",
+	"next",
+	"nomem",
+	"notify",
+	"occupied",
+	"owner",
+	"publish",
+	"put",
+	"quarantine",
+	"quota",
+	"release",
+	"remove",
+	"reserve",
+	"restore",
+	"retire",
+	"second",
+	"set_free_all",
+	"set_stats",
+	"set_walk",
+	"short",
+	"spid",
+	"stale",
+	"stale_rcu",
+	"trim",
+	"unregister",
+	/* where generations turn soon */
+	"turned",
+	NULL,
+};

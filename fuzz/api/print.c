@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What ran on one store, as a C program that runs it again. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
 #include "fuzz/api/harness.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -16,7 +21,8 @@ static const char *error_name(int ret)
 		NAME(EINVAL), NAME(ENFILE), NAME(ENOENT),	NAME(ENOMEM),
 		NAME(ENOSPC), NAME(EXDEV),  NAME(EOVERFLOW),	NAME(E2BIG),
 		NAME(EDQUOT), NAME(EEXIST), NAME(ENAMETOOLONG), NAME(ERANGE),
-		NAME(ESTALE),
+		NAME(ESTALE), NAME(ENODEV), NAME(EBADMSG),	NAME(EIO),
+		NAME(EPERM),
 #undef NAME
 	};
 	static char number[16];
@@ -80,8 +86,72 @@ static void check_data(FILE *file, const struct step_result *result)
 			result->value);
 }
 
+static void check_id(FILE *file, const struct step_result *result)
+{
+	if (result->done && result->ret >= 0 && !result->any_id)
+		fprintf(file, "\tCHECK(id %s %" PRIu32 "u);\n",
+			result->wrong_id ? "!=" : "==", result->id);
+}
+
 static const char *const getters[] = { "NULL", "getter_yes", "getter_no",
 				       "getter_waits" };
+
+/* Calls of the default space. False: it is another call. */
+static bool print_default_step(FILE *file, const struct step *step,
+			       const struct step_result *result)
+{
+	const char *set = set_name(step->set);
+	ioasid_t id = step->id;
+
+	if (!result->by_default)
+		return false;
+	switch (step->op) {
+	case STEP_ALLOC:
+		print_call(file, result,
+			   "sequence_default_alloc(%s, %" PRIu32 "u, %" PRIu32
+			   "u, DATA(%" PRIu32 "u), &id, &refused)",
+			   set, id, step->max, step->number);
+		check_id(file, result);
+		return true;
+	case STEP_FREE:
+		fprintf(file, "\tioasid_free(%" PRIu32 "u);\n", id);
+		return true;
+	case STEP_FIND:
+		if (step->getter == GETTER_WAITS)
+			fprintf(file,
+				"\tgetter_id = %" PRIu32
+				"u, getter_space = space;\n",
+				id);
+		print_call(file, result,
+			   "sequence_default_find(%s, %" PRIu32 "u, %s, &data)",
+			   set, id, getters[step->getter]);
+		check_data(file, result);
+		return true;
+	case STEP_GET:
+		print_call(file, result, "ioasid_get(%" PRIu32 "u)", id);
+		return true;
+	case STEP_PUT:
+		fprintf(file, "\tCHECK(ioasid_put(%" PRIu32 "u) == %s);\n", id,
+			result->ret == 1 ? "true" : "false");
+		return true;
+	case STEP_SET_DATA:
+		print_call(file, result,
+			   "ioasid_set_data(%" PRIu32 "u, DATA(%" PRIu32 "u))",
+			   id, step->number);
+		return true;
+	case STEP_REGISTER_ALLOCATOR:
+	case STEP_UNREGISTER_ALLOCATOR:
+		print_call(file, result,
+			   "ioasid_%s_allocator(&actors.allocator[%" PRIu32
+			   "].ops)",
+			   step->op == STEP_REGISTER_ALLOCATOR ? "register" :
+								 "unregister",
+			   step->slot);
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* Calls of a space. False: it is another call. */
 static bool print_space_step(FILE *file, const struct step *step,
@@ -101,9 +171,7 @@ static bool print_space_step(FILE *file, const struct step *step,
 			   "ioasid_space_alloc(space, %s, %" PRIu32
 			   "u, %" PRIu32 "u, DATA(%" PRIu32 "u), &id)",
 			   set, id, step->max, step->number);
-		if (result->done && !result->ret)
-			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
-				result->id);
+		check_id(file, result);
 		return true;
 	case STEP_ALLOC_CYCLIC:
 	case STEP_RESERVE_ID:
@@ -123,9 +191,7 @@ static bool print_space_step(FILE *file, const struct step *step,
 				   "%" PRIu32 "u, %" PRIu32 "u, DATA(%" PRIu32
 				   "u), &actors.cursor, &id)",
 				   set, id, step->max, step->number);
-		if (result->done && result->ret >= 0)
-			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
-				result->id);
+		check_id(file, result);
 		return true;
 	case STEP_PUBLISH_ID:
 		print_call(file, result,
@@ -142,9 +208,7 @@ static bool print_space_step(FILE *file, const struct step *step,
 			   "ioasid_space_next(space, %s, %" PRIu32 "u, %" PRIu32
 			   "u, &id, &data)",
 			   set, id, step->max);
-		if (result->done && !result->ret)
-			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
-				result->id);
+		check_id(file, result);
 		check_data(file, result);
 		return true;
 	case STEP_REMOVE:
@@ -166,7 +230,10 @@ static bool print_space_step(FILE *file, const struct step *step,
 		return true;
 	case STEP_FIND:
 		if (step->getter == GETTER_WAITS)
-			fprintf(file, "\tgetter_id = %" PRIu32 "u;\n", id);
+			fprintf(file,
+				"\tgetter_id = %" PRIu32
+				"u, getter_space = space;\n",
+				id);
 		print_call(file, result,
 			   "ioasid_space_find(space, %s, %" PRIu32
 			   "u, %s, &data)",
@@ -259,6 +326,25 @@ static bool print_set_step(FILE *file, const struct step *step,
 			   "), &found)",
 			   step->token);
 		return true;
+	case STEP_SET_STATS:
+		print_call(file, result, "ioasid_set_stats(space, %s, &info)",
+			   set);
+		if (result->done && !result->ret)
+			fprintf(file, "\tCHECK(info.count == %" PRIu64 "u);\n",
+				result->value);
+		return true;
+	case STEP_SET_FOR_EACH:
+		fprintf(file,
+			"\twalk = (struct sequence_walk){ 0, %" PRIu32
+			"u, 0, NULL };\n",
+			step->number);
+		print_call(file, result,
+			   "ioasid_set_for_each(space, sequence_visit_set, "
+			   "&walk)");
+		if (result->done)
+			fprintf(file, "\tCHECK(walk.count == %" PRIu64 "u);\n",
+				result->value);
+		return true;
 	case STEP_SET_OF:
 		print_call(file, result,
 			   "ioasid_set_of(space, %" PRIu32 "u, &found)",
@@ -299,9 +385,7 @@ static bool print_name_step(FILE *file, const struct step *step,
 		print_call(file, result,
 			   "ioasid_spid_of(space, %" PRIu32 "u, &id)",
 			   step->id);
-		if (result->done && !result->ret)
-			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
-				result->id);
+		check_id(file, result);
 		return true;
 	case STEP_SPID_FIND:
 		print_call(file, result,
@@ -311,18 +395,34 @@ static bool print_name_step(FILE *file, const struct step *step,
 		if (result->done)
 			fprintf(file, "\tCHECK(id == %" PRIu32 "u);\n",
 				result->id);
+		check_data(file, result);
 		return true;
 	case STEP_HANDLE:
 		print_call(file, result,
 			   "ioasid_space_handle(space, %s, %" PRIu32
 			   "u, &actors.handle[%" PRIu32 "])",
 			   set, step->id, step->slot);
+		if (result->value)
+			fprintf(file,
+				"\tCHECK(actors.handle[%" PRIu32
+				"] == UINT64_C(%" PRIu64 "));\n",
+				step->slot, result->value);
 		return true;
 	case STEP_FIND_HANDLE:
 		print_call(file, result,
 			   "ioasid_space_find_handle(space, %s, actors.handle"
 			   "[%" PRIu32 "], %s, &data)",
 			   set, step->slot, getters[step->getter]);
+		check_data(file, result);
+		return true;
+	case STEP_FIND_HANDLE_RCU:
+		fputs("\tioasid_rcu_read_lock(rcu);\n", file);
+		print_call(file, result,
+			   "ioasid_space_find_handle_rcu(space, %s, "
+			   "actors.handle[%" PRIu32 "], &data)",
+			   set, step->slot);
+		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
+		check_data(file, result);
 		return true;
 	case STEP_GET_HANDLE:
 		print_call(file, result,
@@ -385,7 +485,8 @@ static bool print_actor_step(FILE *file, const struct step *step,
 			   step->id, step->number, step->max);
 		return true;
 	case STEP_SNAPSHOT:
-		fputs("\tsequence_migrate(space, &config, &actors);\n", file);
+		fputs("\tsequence_migrate(space, &config, &actors, sequence_restore);\n",
+		      file);
 		return true;
 	case STEP_DUMP:
 		fputs("\tcount = 0;\n"
@@ -427,13 +528,20 @@ static bool print_many(FILE *file, const struct step *step,
 			fprintf(file, "\tCHECK(count == %" PRIu64 "u);\n",
 				result->value);
 		return true;
-	case STEP_FOR_EACH:
 	case STEP_FREE_ALL:
+		print_call(file, result,
+			   "ioasid_space_free_all(space, &count)");
+		if (result->done)
+			fprintf(file, "\tCHECK(count == %" PRIu64 "u);\n",
+				result->value);
+		return true;
+	case STEP_FOR_EACH:
+	case STEP_FREE_IN_WALK:
 		fprintf(file,
 			"\twalk = (struct sequence_walk){ 0, %" PRIu32
 			"u, 0, %s };\n",
 			step->number,
-			step->op == STEP_FREE_ALL ? "space" : "NULL");
+			step->op == STEP_FREE_IN_WALK ? "space" : "NULL");
 		print_call(file, result,
 			   "ioasid_space_for_each(space, %s, %" PRIu32
 			   "u, %" PRIu32 "u, sequence_visit, &walk)",
@@ -459,9 +567,12 @@ static void print_stats(FILE *file, const struct ioasid_stats *stats)
 		"\tCHECK(stats.allocs == %" PRIu64
 		"u && stats.frees == %" PRIu64 "u);\n"
 		"\tCHECK(stats.alloc_failed == %" PRIu64
-		"u && stats.free_unknown == %" PRIu64 "u);\n",
+		"u && stats.free_unknown == %" PRIu64 "u);\n"
+		"\tCHECK(stats.committed == %" PRIu32
+		"u && stats.reserved == %" PRIu32 "u);\n",
 		stats->live, stats->pending, stats->sets, stats->allocs,
-		stats->frees, stats->alloc_failed, stats->free_unknown);
+		stats->frees, stats->alloc_failed, stats->free_unknown,
+		stats->committed, stats->reserved);
 }
 
 static void print_rcu_step(FILE *file, const struct step *step,
@@ -492,6 +603,34 @@ static void print_rcu_step(FILE *file, const struct step *step,
 		break;
 	case STEP_DEFER:
 		print_call(file, result, "sequence_defer(rcu, &deferred)");
+		break;
+	case STEP_RETIRE:
+		fputs("\tsequence_retire(rcu, &deferred, "
+		      "ioasid_rcu_retire);\n",
+		      file);
+		break;
+	case STEP_DOMAIN_STATS:
+		fputs("\tioasid_rcu_stats(rcu, &domain);\n"
+		      "\tCHECK(domain.pending == ioasid_rcu_pending(rcu));\n",
+		      file);
+		print_call(file, result, "ioasid_rcu_check_reader(rcu)");
+		break;
+	case STEP_VALIDATE:
+		fputs("\tCHECK(ioasid_space_validate(space, NULL));\n", file);
+		break;
+	case STEP_WRONG_CALLS:
+		print_call(file, result, "sequence_wrong_calls(space)");
+		break;
+	case STEP_DAMAGE:
+		fprintf(file,
+			"\tCHECK(sequence_damage(space, %" PRIu32
+			"u, (enum sequence_damage)%" PRIu32
+			", ioasid_space_validate));\n",
+			step->id, step->number);
+		break;
+	case STEP_WRONG_CONFIG:
+		print_call(file, result, "sequence_wrong_config(%" PRIu32 ")",
+			   step->number);
 		break;
 	case STEP_QUIESCENT:
 		fputs("\tioasid_rcu_quiescent(rcu);\n", file);
@@ -528,7 +667,15 @@ static bool ends_section(enum step_op op)
 static void print_calls(FILE *file, const struct step_result *result,
 			uint32_t *calls)
 {
-	if (result->done && result->calls != *calls)
+	if (!result->told)
+		return;
+	/* How it ought to be is not known, but that it is not so. */
+	if (result->calls_wrong)
+		fprintf(file,
+			"\tCHECK(actors.calls != %" PRIu32
+			" || actors.sum != UINT64_C(%" PRIu64 "));\n",
+			result->calls, result->sum);
+	else if (result->calls != *calls)
 		fprintf(file,
 			"\tCHECK(actors.calls == %" PRIu32
 			" && actors.sum == UINT64_C(%" PRIu64 "));\n",
@@ -549,7 +696,8 @@ static void print_step(FILE *file, const struct step *step,
 	if (fails)
 		fprintf(file, "\tsequence_fail(&memory, %" PRIu32 "u);\n",
 			step->fail_at);
-	if (!print_space_step(file, step, result) &&
+	if (!print_default_step(file, step, result) &&
+	    !print_space_step(file, step, result) &&
 	    !print_set_step(file, step, result) &&
 	    !print_name_step(file, step, result) &&
 	    !print_actor_step(file, step, result) &&
@@ -559,79 +707,90 @@ static void print_step(FILE *file, const struct step *step,
 		fputs("\tsequence_fail(&memory, 0);\n", file);
 	if (quiescent)
 		fputs("\tsequence_enter(&deferred);\n", file);
-	fputs("\tCHECK(ioasid_space_validate(space, NULL));\n", file);
 }
 
-static void print_begin(FILE *file, const struct side *side)
+static void print_config(FILE *file, const struct side *side)
 {
 	static const char *const stores[] = {
 		[IOASID_STORE_RADIX] = "RADIX",
 		[IOASID_STORE_BITMAP] = "BITMAP",
 		[IOASID_STORE_HASH] = "HASH",
 	};
-	static const char *const flavours[] = {
-		[IOASID_RCU_EPOCH] = "EPOCH",
-		[IOASID_RCU_QSBR] = "QSBR",
-		[IOASID_RCU_NONE] = "NONE",
-		[IOASID_RCU_CUSTOM] = "EPOCH",
-	};
 	const struct harness_config *config = &harness.config;
 
 	fprintf(file,
-		"/* SPDX-License-Identifier: MIT */\n"
-		"#include \"fuzz/api/sequence.h\"\n\n"
-		"#ifdef SEQUENCE_FAULT\n"
-		"#include \"fuzz/api/faults.h\"\n"
-		"#endif\n\n"
-		"static struct ioasid_set set[%" PRIu32 "], foreign;\n\n"
-		"int main(void)\n{\n"
-		"\tstatic struct sequence_memory memory, rcu_memory;\n"
-		"\tstruct sequence_deferred deferred = { 0, 0, 0, 0 };\n"
-		"\tstruct ioasid_rcu_config rcu_config = {\n"
-		"\t\t.flavour = IOASID_RCU_%s,\n"
-		"\t\t.no_membarrier = %s,\n"
-		"\t\t.pending_limit = %zu,\n"
-		"\t\t.memory = sequence_hooks(&rcu_memory, false),\n"
-		"\t};\n"
 		"\tstruct ioasid_space_config config = {\n"
 		"\t\t.min = %" PRIu32 "u,\n"
 		"\t\t.max = %" PRIu32 "u,\n"
 		"\t\t.store = IOASID_STORE_%s,\n"
-		"\t\t.flavour = IOASID_RCU_%s,\n"
-		"\t\t.memory = sequence_hooks(&memory, %s),\n"
-		"\t\t.hash_seed = UINT64_C(%" PRIu64 "),\n"
-		"\t\t.reuse = %s,\n"
-		"\t\t.quarantine = %s,\n"
-		"\t\t.capacity = %" PRIu32 ",\n"
-		"\t};\n"
-		"\tstatic struct sequence_actors actors;\n"
-		"\tstruct ioasid_set *found = NULL;\n",
-		config->sets, flavours[config->flavour],
-		config->no_membarrier ? "true" : "false", config->pending_limit,
+		"\t\t.hash_seed = UINT64_C(%" PRIu64 "),\n",
 		config->min, config->max, stores[side->store],
-		flavours[config->flavour], config->reserve ? "true" : "false",
-		config->hash_seed,
-		config->reuse == IOASID_REUSE_CYCLIC ? "IOASID_REUSE_CYCLIC" :
-						       "IOASID_REUSE_LOWEST",
-		config->quarantine ? "true" : "false", config->capacity);
-	fputs("\tstruct ioasid_space *space = NULL, *other;\n"
-	      "\tstruct ioasid_rcu *rcu = NULL;\n"
-	      "\tstruct sequence_walk walk = { 0, 0, 0, NULL };\n"
-	      "\tstruct ioasid_stats stats;\n"
-	      "\tuint64_t cookie = 0;\n"
-	      "\tuint32_t count = 0;\n"
-	      "\tvoid *data = NULL;\n"
-	      "\tioasid_t id;\n"
-	      "\tint ret = 0;\n\n"
-	      "\tCHECK(ioasid_space_create(NULL, &other) == 0);\n"
-	      "\tCHECK(ioasid_space_alloc(other, &foreign, 0, 0, NULL, "
-	      "&id) == 0);\n",
+		config->hash_seed);
+	if (config->reuse == IOASID_REUSE_CYCLIC)
+		fputs("\t\t.reuse = IOASID_REUSE_CYCLIC,\n", file);
+	if (config->quarantine)
+		fputs("\t\t.quarantine = true,\n", file);
+	if (config->capacity)
+		fprintf(file, "\t\t.capacity = %" PRIu32 ",\n",
+			config->capacity);
+	if (config->memory != MEMORY_SYSTEM)
+		fprintf(file, "\t\t.memory = sequence_hooks(&memory, %s),\n",
+			config->memory == MEMORY_RANGES ? "true" : "false");
+	if (config->lock)
+		fputs("\t\t.lock = sequence_lock_ops(&lock),\n", file);
+	if (config->own && config->flavour == IOASID_RCU_QSBR)
+		fputs("\t\t.flavour = IOASID_RCU_QSBR,\n", file);
+	if (config->own && config->flavour == IOASID_RCU_NONE)
+		fputs("\t\t.flavour = IOASID_RCU_NONE,\n", file);
+	fputs("\t};\n", file);
+}
+
+static void print_rcu_config(FILE *file, const struct side *side)
+{
+	static const char *const flavours[] = {
+		[IOASID_RCU_EPOCH] = "EPOCH",
+		[IOASID_RCU_QSBR] = "QSBR",
+		[IOASID_RCU_NONE] = "NONE",
+		[IOASID_RCU_CUSTOM] = "CUSTOM",
+	};
+	const struct harness_config *config = &harness.config;
+
+	(void)side;
+	if (config->own)
+		return;
+	fprintf(file,
+		"\tstruct ioasid_rcu_config rcu_config = {\n"
+		"\t\t.flavour = IOASID_RCU_%s,\n"
+		"\t\t.memory = sequence_hooks(&rcu_memory, false),\n",
+		flavours[config->flavour]);
+	if (config->flavour == IOASID_RCU_CUSTOM)
+		fputs("\t\t.ops = &sequence_rcu_ops,\n"
+		      "\t\t.ops_context = &flavour,\n",
+		      file);
+	if (config->no_membarrier)
+		fputs("\t\t.no_membarrier = true,\n", file);
+	if (config->pending_limit)
+		fprintf(file, "\t\t.pending_limit = %zu,\n",
+			config->pending_limit);
+	fputs("\t};\n", file);
+}
+
+/* Until the space is there. */
+static void print_create(FILE *file, const struct side *side)
+{
+	const struct harness_config *config = &harness.config;
+	const char *create = side->is_default ? "sequence_default_create" :
+						"ioasid_space_create";
+
+	if (config->custom && side->store == IOASID_STORE_HASH)
+		fputs("\n\tconfig.store = IOASID_STORE_CUSTOM;\n"
+		      "\tconfig.store_ops = &ioasid_hash_ops;\n",
+		      file);
+	fputs("\n#ifdef SEQUENCE_FAULT\n"
+	      "\tfault_sequence(SEQUENCE_FAULT, &config, ",
 	      file);
-	fputs("#ifdef SEQUENCE_FAULT\n"
-	      "\tconfig.store = IOASID_STORE_CUSTOM;\n"
-	      "\tconfig.store_ops = fault_store(SEQUENCE_FAULT);\n"
-	      "#endif\n",
-	      file);
+	fputs(config->own ? "NULL);\n" : "&rcu_config);\n", file);
+	fputs("#endif\n", file);
 	if (!config->own)
 		fputs("\tCHECK(ioasid_rcu_create(&rcu_config, &rcu) == 0);\n"
 		      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n"
@@ -640,25 +799,21 @@ static void print_begin(FILE *file, const struct side *side)
 	if (config->create_fail)
 		fprintf(file,
 			"\tsequence_fail(&memory, %" PRIu32 "u);\n"
-			"\tret = ioasid_space_create(&config, &space);\n"
+			"\tret = %s(&config, &space);\n"
 			"\tif (memory.failed)\n"
 			"\t\tCHECK(ret == -ENOMEM && !memory.bytes);\n"
 			"\tsequence_fail(&memory, 0);\n"
 			"\tif (!space)\n\t",
-			config->create_fail);
-	fprintf(file, "\tCHECK(ioasid_space_create(&config, &space) == %s);\n",
+			config->create_fail, create);
+	fprintf(file, "\tCHECK(%s(&config, &space) == %s);\n", create,
 		error_name(side->create_ret));
 	if (side->create_ret)
 		return;
-	fputs("\tgetter_space = space;\n"
-	      "\tsequence_set_up(&actors, space);\n"
-	      "\trcu = ioasid_space_rcu(space);\n"
-	      "\tconfig.rcu = rcu;\n"
-	      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n",
-	      file);
-	if (config->flavour == IOASID_RCU_QSBR)
-		fputs("\tsequence_enter(&deferred);\n", file);
-	fputc('\n', file);
+	if (config->own)
+		fputs("\trcu = ioasid_space_rcu(space);\n"
+		      "\tconfig.rcu = rcu;\n"
+		      "\tCHECK(ioasid_rcu_thread_register(rcu) == 0);\n",
+		      file);
 }
 
 static uint32_t set_number(const struct side *side,
@@ -672,15 +827,44 @@ static uint32_t set_number(const struct side *side,
 	return (uint32_t)(set - side->set) + 1;
 }
 
+static void print_set(FILE *file, const struct side *side,
+		      const struct model_set *of)
+{
+	fprintf(file,
+		"\tCHECK(ioasid_set_stats(space, %s, &info) == 0);\n"
+		"\tCHECK(info.quota == %" PRIu32
+		"u && info.reserved == %" PRIu32 "u);\n"
+		"\tCHECK(info.count == %" PRIu32 "u && info.spids == %" PRIu32
+		"u);\n",
+		set_name(set_number(side, of->set)), of->stats.quota,
+		of->stats.reserved, of->stats.count, of->stats.spids);
+}
+
 /* What the model says is there, where the store said otherwise. */
 static void print_state(FILE *file, const struct side *side)
 {
 	const struct model *model = &side->model;
 	struct sequence_walk walk = { 0, 0, 0, NULL };
 	struct ioasid_stats stats;
+	uint32_t held = 0;
 
 	model_stats(model, &stats);
 	print_stats(file, &stats);
+	for (size_t i = 0; i < model->count; i++)
+		held += model->entry[i].held;
+	fprintf(file,
+		"\tCHECK(stats.capacity == %" PRIu32
+		"u && stats.unpublished == %" PRIu32 "u);\n"
+		"\tCHECK(stats.allocators == %" PRIu32
+		"u && stats.notifiers == %" PRIu32 "u);\n"
+		"\tCHECK(stats.quarantined <= %" PRIu32 "u);\n",
+		stats.capacity, stats.unpublished, stats.allocators,
+		stats.notifiers, stats.quarantined);
+	if (held)
+		fprintf(file, "\tCHECK(stats.quarantined >= %" PRIu32 "u);\n",
+			held);
+	for (size_t i = 0; i < model->sets; i++)
+		print_set(file, side, &model->set[i]);
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_entry *entry = &model->entry[i];
 		struct step_result result = {
@@ -702,47 +886,162 @@ static void print_state(FILE *file, const struct side *side)
 			   .done = true, .id = walk.count, .value = walk.sum });
 }
 
-static void print_end(FILE *file, const struct side *side)
-{
-	if (harness.model_in_step)
-		print_state(file, side);
-	fputs("\n\tsequence_leave(&deferred);\n", file);
-	if (harness.wrong)
-		fprintf(file, "\t/* %s */\n", harness.wrong);
-	fputs("\t(void)walk, (void)stats, (void)cookie, (void)count;\n"
-	      "\t(void)data, (void)ret, (void)set, (void)rcu_config;\n"
-	      "\t(void)found, (void)actors;\n",
-	      file);
-	if (!side->create_ret)
-		fputs("\tCHECK(ioasid_space_destroy(space) == 0);\n", file);
-	if (!harness.config.own)
-		fputs("\tCHECK(ioasid_rcu_destroy(rcu) == 0);\n", file);
-	fputs("\tCHECK(ioasid_space_destroy(other) == 0);\n"
-	      "\tCHECK(deferred.called == deferred.added);\n"
-	      "\tCHECK(!memory.bytes && !rcu_memory.bytes);\n"
-	      "\treturn 0;\n}\n",
-	      file);
-}
-
-static void print_side(FILE *file, const struct side *side)
+static void print_steps(FILE *file, const struct side *side)
 {
 	uint32_t depth = 0, calls = 0;
 
-	print_begin(file, side);
+	if (!side->create_ret && harness.config.flavour == IOASID_RCU_QSBR)
+		fputs("\tsequence_enter(&deferred);\n", file);
 	for (size_t i = 0; i < side->count; i++) {
 		const struct log_entry *entry = &side->log[i];
 
 		print_step(file, &entry->step, &entry->result, &depth);
 		print_calls(file, &entry->result, &calls);
 	}
-	while (depth) {
-		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
-		depth--;
+	if (harness.model_in_step) {
+		fputs("\tCHECK(ioasid_space_validate(space, NULL));\n", file);
+		print_state(file, side);
 	}
-	print_end(file, side);
+	for (; depth; depth--)
+		fputs("\tioasid_rcu_read_unlock(rcu);\n", file);
 }
 
-void harness_print(FILE *file, const char *store)
+static void print_destroy(FILE *file, const struct side *side)
+{
+	if (!side->create_ret)
+		fprintf(file, "\tCHECK(%s == 0);\n",
+			side->is_default ? "sequence_default_destroy()" :
+					   "ioasid_space_destroy(space)");
+	if (!harness.config.own)
+		fputs("\tCHECK(ioasid_rcu_destroy(rcu) == 0);\n", file);
+}
+
+/* Is the variable of that name in the text? */
+static bool mentions(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = text; (at = strstr(at, name)); at += length) {
+		char before = at > text ? at[-1] : ' ', after = at[length];
+
+		if (!isalnum(before) && before != '_' && before != '.' &&
+		    before != '"' && !isalnum(after) && after != '_')
+			return true;
+	}
+	return false;
+}
+
+struct variable {
+	const char *name, *declaration;
+};
+
+static void print_variables(FILE *file, const char *text,
+			    const struct variable *variables)
+{
+	for (; variables->name; variables++)
+		if (mentions(text, variables->name))
+			fprintf(file, "%s;\n", variables->declaration);
+}
+
+static void print_text(FILE *file, const struct side *side)
+{
+	print_config(file, side);
+	print_rcu_config(file, side);
+	print_create(file, side);
+	print_steps(file, side);
+	print_destroy(file, side);
+}
+
+/* As a text of its own. */
+static char *text_of(void (*print)(FILE *file, const struct side *side),
+		     const struct side *side)
+{
+	size_t size;
+	char *text = NULL;
+	FILE *file = open_memstream(&text, &size);
+
+	if (!file)
+		abort();
+	print(file, side);
+	if (fclose(file))
+		abort();
+	return text;
+}
+
+static void print_side(FILE *file, const struct side *side)
+{
+	static const struct variable locals[] = {
+		{ "memory", "\tstatic struct sequence_memory memory" },
+		{ "rcu_memory", "\tstatic struct sequence_memory rcu_memory" },
+		{ "lock", "\tstatic struct sequence_lock lock" },
+		{ "flavour", "\tstatic struct sequence_rcu flavour" },
+		{ "deferred", "\tstatic struct sequence_deferred deferred" },
+		{ "actors", "\tstatic struct sequence_actors actors" },
+		{ "rcu", "\tstruct ioasid_rcu *rcu = NULL" },
+		{ "space", "\tstruct ioasid_space *space = NULL" },
+		{ "walk", "\tstruct sequence_walk walk" },
+		{ "stats", "\tstruct ioasid_stats stats" },
+		{ "domain", "\tstruct ioasid_domain_stats domain" },
+		{ "info", "\tstruct ioasid_set_info info" },
+		{ "found", "\tstruct ioasid_set *found = NULL" },
+		{ "cookie", "\tuint64_t cookie = 0" },
+		{ "count", "\tuint32_t count = 0" },
+		{ "data", "\tvoid *data = NULL" },
+		{ "id", "\tioasid_t id = 0" },
+		{ "refused", "\tbool refused = false" },
+		{ "ret", "\tint ret = 0" },
+		{ NULL, NULL },
+	};
+	char *steps = text_of(print_steps, side);
+	char *all = text_of(print_text, side);
+	bool strange = mentions(steps, "foreign");
+
+	fputs("/* SPDX-License-Identifier: MIT */\n"
+	      "#include \"fuzz/api/sequence.h\"\n\n"
+	      "#ifdef SEQUENCE_FAULT\n"
+	      "#include \"fuzz/api/faults.h\"\n"
+	      "#endif\n\n",
+	      file);
+	if (mentions(steps, "set"))
+		fprintf(file, "static struct ioasid_set set[%" PRIu32 "];\n\n",
+			harness.config.sets);
+	if (strange)
+		fputs("static struct ioasid_set foreign;\n\n", file);
+	fputs("int main(void)\n{\n", file);
+	print_variables(file, all, locals);
+	if (strange)
+		fputs("\tstruct ioasid_space *other;\n", file);
+	print_config(file, side);
+	print_rcu_config(file, side);
+	print_create(file, side);
+	if (strange)
+		fputs("\tCHECK(ioasid_space_create(NULL, &other) == 0);\n"
+		      "\tCHECK(ioasid_space_alloc(other, &foreign, 0, 0, "
+		      "NULL, &(ioasid_t){ 0 }) == 0);\n",
+		      file);
+	if (mentions(steps, "actors"))
+		fputs("\tsequence_set_up(&actors, space);\n", file);
+	fputc('\n', file);
+	fputs(steps, file);
+	if (harness.wrong)
+		fprintf(file, "\t/* %s */\n", harness.wrong);
+	if (mentions(steps, "deferred"))
+		fputs("\tsequence_leave(&deferred);\n", file);
+	print_destroy(file, side);
+	if (strange)
+		fputs("\tCHECK(ioasid_space_destroy(other) == 0);\n", file);
+	if (mentions(steps, "deferred"))
+		fputs("\tCHECK(deferred.called == deferred.added);\n", file);
+	if (mentions(all, "memory"))
+		fputs("\tCHECK(!memory.bytes);\n", file);
+	if (mentions(all, "rcu_memory"))
+		fputs("\tCHECK(!rcu_memory.bytes);\n", file);
+	fputs("\treturn 0;\n}\n", file);
+	free(steps);
+	free(all);
+}
+
+void print_log(FILE *file, const char *store)
 {
 	for (size_t i = 0; i < SIDES; i++)
 		if (!store || !strcmp(store, harness.side[i].name))

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ioasid/allocator.h>
-#include <ioasid/notifier.h>
-#include <ioasid/set.h>
-#include <ioasid/snapshot.h>
-#include <ioasid/space.h>
+#include <ioasid/ioasid.h>
+
+/* A store of the library's that is given as one of the user's own. */
+extern const struct ioasid_store_ops ioasid_hash_ops;
 
 #ifndef CHECK
 #define CHECK(condition)                                                 \
@@ -128,6 +127,90 @@ sequence_hooks(struct sequence_memory *memory, bool reserve)
 	return hooks;
 }
 
+/* A lock that is held once. */
+struct sequence_lock {
+	bool held;
+};
+
+static inline void sequence_lock(void *context)
+{
+	struct sequence_lock *lock = context;
+
+	CHECK(!lock->held);
+	lock->held = true;
+}
+
+static inline void sequence_unlock(void *context)
+{
+	struct sequence_lock *lock = context;
+
+	CHECK(lock->held);
+	lock->held = false;
+}
+
+static inline struct ioasid_lock_ops
+sequence_lock_ops(struct sequence_lock *lock)
+{
+	struct ioasid_lock_ops ops = { .lock = sequence_lock,
+				       .unlock = sequence_unlock,
+				       .context = lock };
+
+	return ops;
+}
+
+/*
+ * A flavour of the user's own, for one thread: a grace period has passed when
+ * the section has ended that was open at its start.
+ */
+struct sequence_rcu {
+	uint32_t nesting;
+	uint64_t ended;
+};
+
+static inline void sequence_rcu_lock(void *context)
+{
+	struct sequence_rcu *rcu = context;
+
+	rcu->nesting++;
+}
+
+static inline void sequence_rcu_unlock(void *context)
+{
+	struct sequence_rcu *rcu = context;
+
+	if (!--rcu->nesting)
+		rcu->ended++;
+}
+
+static inline bool sequence_rcu_held(void *context)
+{
+	const struct sequence_rcu *rcu = context;
+
+	return rcu->nesting != 0;
+}
+
+static inline uint64_t sequence_rcu_start(void *context)
+{
+	const struct sequence_rcu *rcu = context;
+
+	return rcu->ended + (rcu->nesting != 0);
+}
+
+static inline bool sequence_rcu_poll(void *context, uint64_t cookie)
+{
+	const struct sequence_rcu *rcu = context;
+
+	return rcu->ended >= cookie;
+}
+
+static const struct ioasid_rcu_ops sequence_rcu_ops = {
+	.read_lock = sequence_rcu_lock,
+	.read_unlock = sequence_rcu_unlock,
+	.read_held = sequence_rcu_held,
+	.start_poll = sequence_rcu_start,
+	.poll = sequence_rcu_poll,
+};
+
 static inline bool getter_yes(void *data)
 {
 	(void)data;
@@ -176,9 +259,19 @@ static inline int sequence_visit(ioasid_t id, void *data, void *arg)
 	return ++walk->count == walk->stop ? 7 : 0;
 }
 
+static inline int sequence_visit_set(struct ioasid_set *set, void *arg)
+{
+	struct sequence_walk *walk = arg;
+
+	CHECK(set);
+	return ++walk->count == walk->stop ? 7 : 0;
+}
+
 /* Deferred callbacks: in order, and after the section they were deferred in. */
 struct sequence_deferred {
 	uint64_t added, called;
+	/* blocks that wait to be freed */
+	uint64_t retired;
 	/* the read section open now, 0 if none */
 	uint64_t section, sections;
 };
@@ -219,6 +312,33 @@ sequence_head(struct sequence_deferred *deferred)
 	head->number = deferred->added++;
 	head->section = deferred->section;
 	return head;
+}
+
+/* Memory as a store's, of such a size. */
+#define SEQUENCE_BLOCK 256
+
+static inline void sequence_free_block(struct ioasid_rcu_head *rcu)
+{
+	struct sequence_head *head = (struct sequence_head *)rcu;
+
+	CHECK(head->deferred->retired);
+	CHECK(!head->section || head->section != head->deferred->section);
+	head->deferred->retired--;
+	free(head);
+}
+
+static inline void sequence_retire(
+	struct ioasid_rcu *rcu, struct sequence_deferred *deferred,
+	void (*retire)(struct ioasid_rcu *rcu, struct ioasid_rcu_head *head,
+		       void (*func)(struct ioasid_rcu_head *head), size_t size))
+{
+	struct sequence_head *head = malloc(SEQUENCE_BLOCK);
+
+	CHECK(head);
+	head->deferred = deferred;
+	head->section = deferred->section;
+	deferred->retired++;
+	retire(rcu, &head->rcu, sequence_free_block, SEQUENCE_BLOCK);
 }
 
 static inline int sequence_defer(struct ioasid_rcu *rcu,
@@ -284,6 +404,224 @@ static inline uint32_t sequence_put(struct ioasid_space *space, ioasid_t id,
 	for (*ret = 0; times-- && !*ret; done += !*ret)
 		*ret = ioasid_space_put(space, id);
 	return done;
+}
+
+/* The calls on the default space, with results as of those on a space. */
+
+/* @refused: ioasid_alloc() gave none, and what it would say was asked again. */
+static inline int sequence_default_alloc(struct ioasid_set *set, ioasid_t min,
+					 ioasid_t max, void *data, ioasid_t *id,
+					 bool *refused)
+{
+	ioasid_t got = ioasid_alloc(set, min, max, data);
+
+	*refused = got == INVALID_IOASID;
+	if (*refused)
+		return ioasid_space_alloc(ioasid_default_space(), set, min, max,
+					  data, id);
+	*id = got;
+	return 0;
+}
+
+static inline int sequence_default_find(struct ioasid_set *set, ioasid_t id,
+					bool (*getter)(void *data), void **data)
+{
+	void *found = ioasid_find(set, id, getter);
+
+	*data = NULL;
+	if (ioasid_is_err(found))
+		return ioasid_ptr_err(found);
+	*data = found;
+	return 0;
+}
+
+/* The default space, made as @config says, as if there never was one. */
+static inline int
+sequence_default_create(const struct ioasid_space_config *config,
+			struct ioasid_space **space)
+{
+	int ret;
+
+	ioasid_store_relaxed(&ioasid_default, NULL);
+	ret = ioasid_default_configure(config);
+	if (ret)
+		return ret;
+	*space = ioasid_default_space();
+	return *space ? 0 : -ENOMEM;
+}
+
+static inline int sequence_default_destroy(void)
+{
+	int ret = ioasid_space_destroy(ioasid_default_space());
+
+	ioasid_store_relaxed(&ioasid_default, NULL);
+	return ret;
+}
+
+/* Configurations that are refused: 0, or what create answered instead. */
+#define SEQUENCE_WRONG_CONFIGS 16
+
+static inline int sequence_wrong_space(uint32_t number)
+{
+	char name[IOASID_NAME_SIZE + 1];
+	struct sequence_memory memory = { 0 };
+	struct sequence_lock lock = { 0 };
+	struct ioasid_space_config config = {
+		.max = 9, .memory = sequence_hooks(&memory, true), .name = name
+	};
+	struct ioasid_space *space = NULL;
+	int expected = -EINVAL, ret;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 2] = '\0';
+	switch (number) {
+	case 0:
+		config.min = 10;
+		break;
+	case 1:
+		config.store = (enum ioasid_store_kind)99;
+		break;
+	case 2:
+		config.flavour = (enum ioasid_rcu_flavour)99;
+		break;
+	case 3:
+		config.flavour = IOASID_RCU_CUSTOM;
+		break;
+	case 4:
+		config.reuse = (enum ioasid_reuse)99;
+		break;
+	case 5:
+		config.memory.free = NULL;
+		break;
+	case 6:
+		config.memory.release = NULL;
+		break;
+	case 7:
+		config.store = IOASID_STORE_CUSTOM;
+		break;
+	case 8:
+		config.lock = sequence_lock_ops(&lock);
+		config.lock.unlock = NULL;
+		break;
+	case 9:
+		name[IOASID_NAME_SIZE - 1] = 'n';
+		name[IOASID_NAME_SIZE] = '\0';
+		expected = -ENAMETOOLONG;
+		break;
+	case 10:
+		config.store = IOASID_STORE_BITMAP;
+		config.max = UINT32_MAX;
+		expected = -E2BIG;
+		break;
+	default:
+		expected = 0;
+		break;
+	}
+	ret = ioasid_space_create(&config, &space);
+	if (!ret)
+		CHECK(ioasid_space_destroy(space) == 0);
+	CHECK(!memory.bytes && !lock.held);
+	return ret == expected ? 0 : ret ? ret : 1;
+}
+
+static inline int sequence_wrong_rcu(uint32_t number)
+{
+	struct sequence_memory memory = { 0 };
+	struct ioasid_rcu_ops ops = sequence_rcu_ops;
+	struct ioasid_rcu_config config = { .memory = sequence_hooks(&memory,
+								     false) };
+	struct ioasid_rcu *rcu = NULL;
+	int ret;
+
+	switch (number) {
+	case 12:
+		config.flavour = (enum ioasid_rcu_flavour)99;
+		break;
+	case 13:
+		config.flavour = IOASID_RCU_CUSTOM;
+		break;
+	case 14:
+		config.flavour = IOASID_RCU_CUSTOM;
+		config.ops = &ops;
+		ops.poll = NULL;
+		break;
+	default:
+		config.flavour = IOASID_RCU_NONE;
+		config.reclaimer = true;
+		break;
+	}
+	ret = ioasid_rcu_create(&config, &rcu);
+	if (!ret)
+		CHECK(ioasid_rcu_destroy(rcu) == 0);
+	CHECK(!memory.bytes);
+	return ret == -EINVAL ? 0 : ret ? ret : 1;
+}
+
+/* Calls on a space that is there. */
+static inline int sequence_wrong_calls(struct ioasid_space *space)
+{
+	struct ioasid_allocator_ops ops = { 0 };
+	struct ioasid_notifier notifier = { 0 };
+	ioasid_t id;
+	int ret = ioasid_space_register_allocator(space, &ops);
+
+	if (ret == -EINVAL)
+		ret = ioasid_space_register_notifier(space, NULL, &notifier);
+	if (ret == -EINVAL)
+		ret = ioasid_space_alloc(space, NULL, 2, 1, NULL, &id);
+	return ret == -EINVAL ? 0 : ret ? ret : 1;
+}
+
+static inline int sequence_wrong_config(uint32_t number)
+{
+	return number < 12 ? sequence_wrong_space(number) :
+			     sequence_wrong_rcu(number);
+}
+
+/* What is wrong with the slot of an ID, meanwhile. */
+enum sequence_damage {
+	DAMAGE_VACANT,
+	DAMAGE_REFERENCES,
+	DAMAGE_OWNER,
+	DAMAGE_USED,
+	DAMAGES,
+};
+
+/* Is that noticed? True if there is nothing to damage in that way. */
+static inline bool sequence_damage(struct ioasid_space *space, ioasid_t id,
+				   enum sequence_damage damage,
+				   bool (*validate)(struct ioasid_space *space,
+						    const char **reason))
+{
+	struct ioasid_slot *slot = ioasid_store_find(&space->store, id);
+	uint32_t generation, set, refs;
+	const char *reason = NULL;
+	ioasid_state_t state;
+	bool used, noticed;
+
+	if (!slot)
+		return true;
+	state = ioasid_load_relaxed(&slot->state);
+	generation = ioasid_state_generation(state);
+	set = ioasid_state_set(state);
+	refs = ioasid_state_refs(state);
+	used = refs || (state & IOASID_STATE_LIVE);
+	if (ioasid_state_moved(state) || used == (damage == DAMAGE_USED))
+		return true;
+	if (damage == DAMAGE_VACANT)
+		state = ioasid_state_make(generation, 0, 0, false);
+	else if (damage == DAMAGE_REFERENCES)
+		state = ioasid_state_make(generation, set, IOASID_REFS_MAX + 2,
+					  true);
+	else if (damage == DAMAGE_OWNER)
+		state = ioasid_state_make(generation, set ? 0 : 201, refs,
+					  state & IOASID_STATE_LIVE);
+	else
+		state = ioasid_state_make(generation, 0, 1, true);
+	state = ioasid_exchange_acquire(&slot->state, state);
+	noticed = !validate(space, &reason) && reason;
+	ioasid_store_relaxed(&slot->state, state);
+	return noticed;
 }
 
 /* Sets, allocators and notifiers of a sequence, and what these were told. */
@@ -681,9 +1019,11 @@ static inline void sequence_count_line(const char *line, void *arg)
 }
 
 /* The space and its snapshot restored in another say the same. */
-static inline void sequence_migrate(struct ioasid_space *space,
-				    const struct ioasid_space_config *config,
-				    struct sequence_actors *actors)
+static inline void sequence_migrate(
+	struct ioasid_space *space, const struct ioasid_space_config *config,
+	struct sequence_actors *actors,
+	int (*restore)(struct ioasid_space *space, const uint8_t *bytes,
+		       size_t size, size_t at, uint8_t change))
 {
 	struct ioasid_space *other = NULL;
 	struct ioasid_stats stats;
@@ -696,14 +1036,17 @@ static inline void sequence_migrate(struct ioasid_space *space,
 	ioasid_space_stats(space, &stats);
 	CHECK(ioasid_space_create(config, &other) == 0);
 	CHECK(ioasid_space_set_capacity(other, stats.capacity) == 0);
-	CHECK(sequence_restore(other, bytes, size, size / 2, 1) == -EBADMSG);
-	CHECK(sequence_restore(other, bytes, size - 1, SIZE_MAX, 0) ==
-	      -EBADMSG);
-	ret = sequence_restore(other, bytes, size, SIZE_MAX, 0);
+	CHECK(restore(other, bytes, size, size / 2, 1) == -EBADMSG);
+	CHECK(restore(other, bytes, size, size - 1, 1) == -EBADMSG);
+	CHECK(restore(other, bytes, size, 9, 1) != 0);
+	CHECK(restore(other, bytes, size - 1, SIZE_MAX, 0) == -EBADMSG);
+	ioasid_space_stats(other, &stats);
+	CHECK(!stats.committed && !stats.sets);
+	ret = restore(other, bytes, size, SIZE_MAX, 0);
 	if (ret == -ENODEV) {
 		CHECK(ioasid_space_register_allocator(
 			      other, &actors->allocator[0].ops) == 0);
-		ret = sequence_restore(other, bytes, size, SIZE_MAX, 0);
+		ret = restore(other, bytes, size, SIZE_MAX, 0);
 	}
 	CHECK(ret == 0);
 	CHECK(ioasid_space_validate(other, NULL));

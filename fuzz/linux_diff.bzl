@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The target beside the kernel's own code, where its source is installed."""
+
+load("@linux_source//:available.bzl", "AVAILABLE", "REASON")
+load("@rules_cc//cc:defs.bzl", "cc_library")
+load(":fuzz_target.bzl", "fuzz_target", "printed_fault")
+load(":targets.bzl", "TARGETS")
+
+# The kernel's dialect; UBSan would judge code that is not ours.
+_KERNEL_COPTS = [
+    "-std=gnu11",
+    "-Wall",
+    "-Werror",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fno-sanitize=undefined",
+    "-isystem$(GENDIR)/fuzz/linux_diff",
+    "-isystemfuzz/linux_diff/shim",
+    "-isystemexternal/linux_source/include",
+    "-isystemexternal/linux_source",
+]
+
+def linux_diff_target():
+    """Declares the target, or says why it is left out."""
+    if not AVAILABLE:
+        # buildifier: disable=print
+        print("linux_diff_fuzzer is left out: " + REASON)
+        return
+
+    # What the kernel exports gets a prefix: the compat header has these names.
+    native.genrule(
+        name = "linux_diff_names",
+        srcs = [
+            "@linux_source//:drivers/iommu/ioasid.c",
+            "@linux_source//:lib/idr.c",
+            "@linux_source//:lib/radix-tree.c",
+            "@linux_source//:lib/xarray.c",
+        ],
+        outs = ["linux_diff/names.h"],
+        cmd = "sed -n 's/^EXPORT_SYMBOL\\(_GPL\\)\\{0,1\\}(\\([A-Za-z0-9_]*\\)).*/#define \\2 linux_kernel_\\2/p' $(SRCS) > $@",
+    )
+    cc_library(
+        name = "linux_diff_kernel",
+        testonly = True,
+        srcs = native.glob(["linux_diff/shim/**/*.h"]) + [
+            "linux_diff/kernel.c",
+            "linux_diff/names.h",
+        ],
+        hdrs = ["linux_diff/kernel.h"],
+        copts = _KERNEL_COPTS,
+        linkstatic = True,
+        textual_hdrs = ["@linux_source//:members"],
+    )
+    fuzz_target(
+        name = "linux_diff",
+        about = TARGETS["linux_diff"],
+        library = "//:ioasid%s",
+        without = ["linux_diff/kernel.c"],
+        deps = [
+            ":linux_diff_kernel",
+            "//compat/linux",
+        ],
+    )
+    for fault in ["busy", "lowest"]:
+        printed_fault(
+            target = "linux_diff",
+            fault = fault,
+            define = "DIFF_FAULT=" + fault,
+            hdrs = [
+                "linux_diff/kernel.h",
+                "linux_diff/ours.h",
+                "target.h",
+            ],
+            deps = [
+                "//:ioasid",
+                "//compat/linux",
+            ],
+        )

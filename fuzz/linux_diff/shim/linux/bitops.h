@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzz/linux_diff/shim/kernel.h"
