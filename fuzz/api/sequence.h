@@ -461,6 +461,30 @@ static inline int sequence_default_destroy(void)
 /* Configurations that are refused: 0, or what create answered instead. */
 #define SEQUENCE_WRONG_CONFIGS 16
 
+/* A store of one's own that lacks one of the calls it must have. */
+static inline int sequence_wrong_store(struct ioasid_space_config *config)
+{
+	struct ioasid_store_ops lacks[7];
+	struct ioasid_space *space;
+	int ret = -EINVAL;
+
+	for (size_t i = 0; i < 7; i++)
+		lacks[i] = ioasid_hash_ops;
+	lacks[0].create = NULL;
+	lacks[1].destroy = NULL;
+	lacks[2].find = NULL;
+	lacks[3].claim = NULL;
+	lacks[4].release = NULL;
+	lacks[5].occupied = NULL;
+	lacks[6].validate = NULL;
+	for (size_t i = 0; i < 7 && ret == -EINVAL; i++) {
+		config->store_ops = &lacks[i];
+		ret = ioasid_space_create(config, &space);
+	}
+	config->store_ops = NULL;
+	return ret;
+}
+
 static inline int sequence_wrong_space(uint32_t number)
 {
 	char name[IOASID_NAME_SIZE + 1];
@@ -498,6 +522,7 @@ static inline int sequence_wrong_space(uint32_t number)
 		break;
 	case 7:
 		config.store = IOASID_STORE_CUSTOM;
+		CHECK(sequence_wrong_store(&config) == -EINVAL);
 		break;
 	case 8:
 		config.lock = sequence_lock_ops(&lock);
@@ -524,10 +549,37 @@ static inline int sequence_wrong_space(uint32_t number)
 	return ret == expected ? 0 : ret ? ret : 1;
 }
 
+/* A flavour of one's own that lacks one of the calls it must have. */
+static inline int sequence_wrong_flavour(struct ioasid_rcu_config *config)
+{
+	struct ioasid_rcu_ops lacks[6];
+	struct ioasid_rcu *rcu;
+	int ret = -EINVAL;
+
+	for (size_t i = 0; i < 6; i++)
+		lacks[i] = sequence_rcu_ops;
+	lacks[0].read_lock = NULL;
+	lacks[1].read_unlock = NULL;
+	lacks[2].start_poll = NULL;
+	lacks[3].poll = NULL;
+	for (size_t i = 4; i < 6; i++) {
+		lacks[i].online = sequence_rcu_held;
+		lacks[i].thread_offline = sequence_rcu_unlock;
+		lacks[i].thread_online = sequence_rcu_lock;
+	}
+	lacks[4].thread_offline = NULL;
+	lacks[5].thread_online = NULL;
+	for (size_t i = 0; i < 6 && ret == -EINVAL; i++) {
+		config->ops = &lacks[i];
+		ret = ioasid_rcu_create(config, &rcu);
+	}
+	config->ops = NULL;
+	return ret;
+}
+
 static inline int sequence_wrong_rcu(uint32_t number)
 {
 	struct sequence_memory memory = { 0 };
-	struct ioasid_rcu_ops ops = sequence_rcu_ops;
 	struct ioasid_rcu_config config = { .memory = sequence_hooks(&memory,
 								     false) };
 	struct ioasid_rcu *rcu = NULL;
@@ -542,8 +594,7 @@ static inline int sequence_wrong_rcu(uint32_t number)
 		break;
 	case 14:
 		config.flavour = IOASID_RCU_CUSTOM;
-		config.ops = &ops;
-		ops.poll = NULL;
+		CHECK(sequence_wrong_flavour(&config) == -EINVAL);
 		break;
 	default:
 		config.flavour = IOASID_RCU_NONE;
@@ -557,7 +608,40 @@ static inline int sequence_wrong_rcu(uint32_t number)
 	return ret == -EINVAL ? 0 : ret ? ret : 1;
 }
 
-/* Calls on a space that is there. */
+static inline ioasid_t sequence_never_asked(ioasid_t min, ioasid_t max,
+					    void *data)
+{
+	(void)min;
+	(void)max;
+	(void)data;
+	return INVALID_IOASID;
+}
+
+/* Calls on the default space, where there is none and no memory for it. */
+static inline void sequence_no_default(struct ioasid_allocator_ops *ops)
+{
+	struct sequence_memory memory = { 0 };
+	struct ioasid_space_config config = {
+		.max = 9, .memory = sequence_hooks(&memory, true)
+	};
+
+	CHECK(ioasid_default_configure(&config) == 0);
+	CHECK(!memory.bytes);
+	sequence_fail(&memory, FAIL_ALL);
+	CHECK(ioasid_alloc(NULL, 0, 9, NULL) == INVALID_IOASID);
+	ioasid_free(1);
+	CHECK(ioasid_get(1) == -ENOENT);
+	CHECK(!ioasid_put(1));
+	CHECK(ioasid_ptr_err(ioasid_find(NULL, 1, NULL)) == -ENOENT);
+	CHECK(ioasid_set_data(1, NULL) == -ENOMEM);
+	CHECK(ioasid_register_allocator(ops) == -ENOMEM);
+	CHECK(ioasid_unregister_allocator(ops) == -ENOENT);
+	CHECK(!memory.bytes);
+	/* The next one has memory of its own. */
+	CHECK(ioasid_default_configure(NULL) == 0);
+}
+
+/* Calls on a space that is there, and one that is not. */
 static inline int sequence_wrong_calls(struct ioasid_space *space)
 {
 	struct ioasid_allocator_ops ops = { 0 };
@@ -565,6 +649,11 @@ static inline int sequence_wrong_calls(struct ioasid_space *space)
 	ioasid_t id;
 	int ret = ioasid_space_register_allocator(space, &ops);
 
+	ops.alloc = sequence_never_asked;
+	if (ret == -EINVAL)
+		ret = ioasid_space_register_allocator(space, &ops);
+	if (!ioasid_load_relaxed(&ioasid_default))
+		sequence_no_default(&ops);
 	if (ret == -EINVAL)
 		ret = ioasid_space_register_notifier(space, NULL, &notifier);
 	if (ret == -EINVAL)
