@@ -223,6 +223,26 @@ static void bits_at_the_bottom(struct fixture *fixture)
 	end(fixture, &scene);
 }
 
+/* An ID put in before others shifts what is noted of them, over a word's end. */
+static void put_in_before_others(struct fixture *fixture)
+{
+	ioasid_t ids[3] = { 0 };
+	struct scene scene;
+
+	begin(fixture, &scene, ROOM);
+	occupy(&scene, 1000, 64);
+	occupy(&scene, 1, 1);
+	check(&scene, 65);
+	assert_int_equal(ioasid_order_occupied(&scene.order, 1062, UINT32_MAX,
+					       ids, ARRAY_SIZE(ids)),
+			 2);
+	assert_int_equal(ids[0], 1062);
+	assert_int_equal(ids[1], 1063);
+	forget(&scene, 1, 1);
+	check(&scene, 64);
+	end(fixture, &scene);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -232,6 +252,7 @@ int main(void)
 		CASE(burst_of_neighbours, NO_SPACE | NO_RCU),
 		CASE(room_of_parts, NO_SPACE | NO_RCU),
 		CASE(bits_at_the_bottom, NO_SPACE | NO_RCU),
+		CASE(put_in_before_others, NO_SPACE | NO_RCU),
 	};
 
 	return test_run("order", cases, ARRAY_SIZE(cases));

@@ -1113,6 +1113,58 @@ static void mutex_is_tried(void)
 	ioasid_mutex_destroy(&mutex);
 }
 
+#ifdef IOASID_HAS_CANCEL
+static unsigned int cancels_met;
+static bool created;
+
+/* A function of the user's in which a thread can be cancelled. */
+static void *alloc_with_cancel(void *context, size_t size)
+{
+	(void)context;
+	cancels_met++;
+	pthread_testcancel();
+	return malloc(size);
+}
+
+static void free_with_cancel(void *context, void *block, size_t size)
+{
+	(void)context;
+	(void)size;
+	cancels_met++;
+	pthread_testcancel();
+	free(block);
+}
+
+static void *create_cancelled(void *arg)
+{
+	const struct ioasid_rcu_config config = {
+		.memory = { .alloc = alloc_with_cancel,
+			    .free = free_with_cancel },
+	};
+	struct ioasid_rcu *rcu;
+
+	(void)arg;
+	CHECK(!pthread_cancel(pthread_self()));
+	CHECK(!ioasid_rcu_create(&config, &rcu));
+	CHECK(!ioasid_rcu_destroy(rcu));
+	created = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Hooks for memory are not left half-way, whatever they call. */
+static void memory_hooks_are_not_cancelled(void)
+{
+	pthread_t thread;
+	void *returned;
+
+	CHECK(!pthread_create(&thread, NULL, create_cancelled, NULL));
+	CHECK(!pthread_join(thread, &returned));
+	CHECK(created && cancels_met >= 2);
+	CHECK(returned == PTHREAD_CANCELED);
+}
+#endif
+
 #define ALONE(func)                                   \
 	static void test_##func(void **state)         \
 	{                                             \
@@ -1130,6 +1182,9 @@ ALONE(hook_runs_in_last_round)
 ALONE(keys_are_given_back)
 ALONE(key_is_had_where_few_are_left)
 ALONE(mutex_is_tried)
+#ifdef IOASID_HAS_CANCEL
+ALONE(memory_hooks_are_not_cancelled)
+#endif
 #if defined(__GLIBC__) && !TEST_SANITIZED
 ALONE(atfork_is_tried_again)
 ALONE(key_is_tried_again)
@@ -1183,6 +1238,9 @@ int main(void)
 		TEST(keys_are_given_back),
 		TEST(key_is_had_where_few_are_left),
 		TEST(mutex_is_tried),
+#ifdef IOASID_HAS_CANCEL
+		TEST(memory_hooks_are_not_cancelled),
+#endif
 #if defined(__GLIBC__) && !TEST_SANITIZED
 		TEST(atfork_is_tried_again),
 		TEST(key_is_tried_again),
