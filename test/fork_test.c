@@ -802,6 +802,60 @@ static void library_first_in_fork_and_beside(void)
 	first_beside_fork(begin_before_other);
 }
 
+static void nothing(void)
+{
+}
+
+static void layer_prepare(void);
+static const struct ioasid_fork_hook layer_hook = { layer_prepare, nothing,
+						    nothing, NULL };
+static pthread_t other_user;
+
+static void *use_layer_beside(void *arg)
+{
+	(void)arg;
+	CHECK(ioasid_at_fork(IOASID_FORK_DEFAULT, &layer_hook));
+	ioasid_store_release(&stage, 1);
+	return NULL;
+}
+
+/* Who sees the layer may take its locks, which this has yet to take. */
+static void layer_prepare(void)
+{
+	static bool begun;
+
+	if (begun)
+		return;
+	begun = true;
+	CHECK(!pthread_create(&other_user, NULL, use_layer_beside, NULL));
+	test_sleep(A_WHILE);
+	CHECK(!ioasid_load_acquire(&stage));
+}
+
+static void use_layer(void)
+{
+	CHECK(ioasid_at_fork(IOASID_FORK_DEFAULT, &layer_hook));
+}
+
+static void use_layer_in_fork(void)
+{
+	if (ioasid_forking())
+		use_layer();
+}
+
+static void layer_is_the_forks_first(void)
+{
+	static const struct ioasid_fork_hook hook = { nothing, nothing, nothing,
+						      NULL };
+
+	register_users();
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
+	handlers.prepare = use_layer_in_fork;
+	fork_both(use_layer);
+	CHECK(!pthread_join(other_user, NULL));
+	CHECK(ioasid_load_acquire(&stage));
+}
+
 /* The lock of who makes the default space is held around its hooks. */
 static void default_space_in_hooks(void)
 {
@@ -1092,6 +1146,7 @@ ALONE(library_first_in_handlers)
 ALONE(library_first_in_child)
 ALONE(library_first_beside_fork)
 ALONE(library_first_in_fork_and_beside)
+ALONE(layer_is_the_forks_first)
 ALONE(default_space_in_hooks)
 ALONE(allocators_in_handlers)
 ALONE(deferred_in_handlers)
@@ -1122,6 +1177,7 @@ int main(void)
 		TEST(library_first_in_child),
 		TEST(library_first_beside_fork),
 		TEST(library_first_in_fork_and_beside),
+		TEST(layer_is_the_forks_first),
 		TEST(default_space_in_hooks),
 		TEST(allocators_in_handlers),
 		TEST(deferred_in_handlers),

@@ -465,18 +465,20 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 		return true;
 	/*
 	 * Not while another thread forks without the layer's locks: the child
-	 * would find them as this thread leaves them. Nor as others would, where
-	 * it is this one that forks.
+	 * would find them as this thread leaves them. Where it is this one that
+	 * forks, the locks are the fork's before others see the layer: one that
+	 * had a lock of it would wait for those the fork has already, and the
+	 * fork for that one.
 	 */
-	if (!forking)
-		pthread_mutex_lock(&fork_mutex);
-	ioasid_store_release(&fork_hooks[layer], (void *)(uintptr_t)hook);
-	if (!forking) {
-		pthread_mutex_unlock(&fork_mutex);
-	} else {
+	if (forking) {
 		prepared[layer] = hook;
 		hook->prepare();
+	} else {
+		pthread_mutex_lock(&fork_mutex);
 	}
+	ioasid_store_release(&fork_hooks[layer], (void *)(uintptr_t)hook);
+	if (!forking)
+		pthread_mutex_unlock(&fork_mutex);
 	return true;
 }
 
