@@ -70,6 +70,7 @@ def concurrent_target():
             fuzzed = [":concurrent_ioasid" + suffix],
             replayed = [":concurrent_ioasid_planted" + suffix],
             without = ["concurrent/repro.c"],
+            options = ["--twice"],
             # Some need an ID's first uses, which this build has not.
             notices = not build,
         )

@@ -12,7 +12,7 @@ PLAIN = [
     "no-tsan",
 ]
 
-def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [], copts = [], deps = [], fuzzed = [], replayed = [], notices = True, tags = []):
+def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [], copts = [], deps = [], fuzzed = [], replayed = [], options = [], notices = True, tags = []):
     """Declares the programs of a target and the tests that its corpus makes.
 
     T_fuzzer is built with --config=fuzz, T_replay runs inputs without a fuzzer.
@@ -30,6 +30,7 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
       deps: besides the library.
       fuzzed: of T_fuzzer only.
       replayed: of T_replay and the tests only.
+      options: of T_replay, for the corpus.
       notices: each planted fault, with its corpus.
       tags: of the tests.
     """
@@ -79,7 +80,7 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
         cc_test(
             name = name + "_corpus_test" + suffix,
             size = "medium",
-            args = ["fuzz/corpora/" + name],
+            args = options + ["fuzz/corpora/" + name],
             data = corpus,
             tags = tags,
             deps = main,

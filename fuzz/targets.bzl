@@ -79,7 +79,7 @@ TARGETS = {
                 "-std=gnu11",
                 "-fno-strict-aliasing",
                 "-fwrapv",
-                "-fno-sanitize=undefined,integer",
+                "-fno-sanitize=undefined",
                 "-I.",
                 "-isystem",
                 "{names}",

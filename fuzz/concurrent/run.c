@@ -80,6 +80,8 @@ static struct {
 	ioasid_handle_t handle[HANDLES];
 	uint64_t cookie[HANDLES];
 	uint32_t cookie_since[HANDLES];
+	/* those of OWN_SET, which may be gone */
+	const struct ioasid_set *own_set[STEPS_MAX * VT_THREADS];
 	unsigned int own_sets, shown_number;
 	/* the last that came, until it goes: for sections of others */
 	struct ioasid_set *shown;
@@ -299,12 +301,10 @@ static unsigned int set_number(const struct ioasid_set *set)
 	for (unsigned int i = 1; i < SETS; i++)
 		if (run.set[i] == set)
 			return i;
-	/* The ones of OWN_SET have their number for a token. */
-	if (set) {
-		const struct set_record *record = set->record.v;
-
-		return (unsigned int)(uintptr_t)record->token;
-	}
+	for (unsigned int i = 0; set && i < run.own_sets; i++)
+		if (run.own_set[i] == set)
+			return SETS + i;
+	CHECK(!set);
 	return 0;
 }
 
@@ -399,6 +399,7 @@ static void run_own_set(const struct step *step)
 	CHECK(!ret || ret == -EAGAIN || refusable(ret));
 	if (ret)
 		return;
+	run.own_set[number - SETS] = set;
 	run.shown = set;
 	run.shown_number = number;
 	if (!alloc(ALLOC, step->a, set, number, &id)) {

@@ -546,6 +546,9 @@ void vt_join(void)
 		vt_wait(&spawned, false);
 }
 
+/* The library keeps it for the process; a run begins as the first one did. */
+static uint32_t *counted_side;
+
 void vt_begin(void)
 {
 	size_t size = (size_t)(__stop_ioasid_vt_tls - __start_ioasid_vt_tls);
@@ -574,6 +577,8 @@ void vt_begin(void)
 	trace = 0;
 	arena_used = arena_held = 0;
 	ioasid_lock_asymmetric.v = 0;
+	if (counted_side)
+		*counted_side = 0;
 }
 
 void vt_end(void)
@@ -625,6 +630,8 @@ static bool stores(const struct vt_site *site, void *at, const void *value,
 {
 	struct vthread *me = self();
 
+	if (!strcmp(site->what, "&counted.side"))
+		counted_side = at;
 	if (ioasid_likely(!planted) || !hits(STORE, site))
 		return true;
 	if (planted->effect != LATE)
