@@ -50,6 +50,7 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
                 name = name + part + suffix,
                 testonly = True,
                 srcs = sources + native.glob(["%s/*.h" % name]) + hdrs + [
+                    "check.h",
                     "input.h",
                     "target.h",
                 ],
@@ -112,11 +113,9 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
         )
 
     # The seeds are what is written down.
-    first = about.get("builds", [""])[0]
-    replay = ":%s_replay%s" % (name, "_" + first if first else "")
-    script = native.glob(["%s/seeds.py" % name])
-    texts = native.glob(["%s/seeds/*.txt" % name])
-    if not first:
+    if "" in about.get("builds", [""]):
+        replay = ":%s_replay" % name
+        script = native.glob(["%s/seeds.py" % name])
         native.sh_test(
             name = name + "_seeds_test",
             size = "small",
@@ -129,7 +128,10 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
                     "fuzz/%s/seeds" % name,
                 ]
             ),
-            data = corpus + script + texts + native.glob(["%s/*.h" % name]) + [
+            data = corpus + script + native.glob([
+                "%s/*.h" % name,
+                "%s/seeds/*.txt" % name,
+            ]) + [
                 replay,
                 "//tools:fuzz_text",
             ],

@@ -3,21 +3,20 @@
 
 load("@linux_source//:available.bzl", "AVAILABLE", "REASON")
 load("@rules_cc//cc:defs.bzl", "cc_library")
+load("//bazel:linux_names.bzl", "linux_names")
 load(":fuzz_target.bzl", "fuzz_target", "printed_fault")
 load(":targets.bzl", "TARGETS")
 
-# The kernel's dialect; UBSan would judge code that is not ours.
+# As fuzz/build has it; warnings are an error here alone.
 _KERNEL_COPTS = [
-    "-std=gnu11",
+    option.format(
+        linux = "external/linux_source",
+        names = "$(GENDIR)/fuzz/linux_diff",
+    )
+    for option in TARGETS["linux_diff"]["dialects"]["fuzz/linux_diff/kernel.c"]
+] + [
     "-Wall",
     "-Werror",
-    "-fno-strict-aliasing",
-    "-fwrapv",
-    "-fno-sanitize=undefined",
-    "-isystem$(GENDIR)/fuzz/linux_diff",
-    "-isystemfuzz/linux_diff/shim",
-    "-isystemexternal/linux_source/include",
-    "-isystemexternal/linux_source",
 ]
 
 def linux_diff_target():
@@ -28,7 +27,7 @@ def linux_diff_target():
         return
 
     # What the kernel exports gets a prefix: the compat header has these names.
-    native.genrule(
+    linux_names(
         name = "linux_diff_names",
         srcs = [
             "@linux_source//:drivers/iommu/ioasid.c",
@@ -36,8 +35,7 @@ def linux_diff_target():
             "@linux_source//:lib/radix-tree.c",
             "@linux_source//:lib/xarray.c",
         ],
-        outs = ["linux_diff/names.h"],
-        cmd = "sed -n 's/^EXPORT_SYMBOL\\(_GPL\\)\\{0,1\\}(\\([A-Za-z0-9_]*\\)).*/#define \\2 linux_kernel_\\2/p' $(SRCS) > $@",
+        out = "linux_diff/names.h",
     )
     cc_library(
         name = "linux_diff_kernel",
@@ -67,6 +65,7 @@ def linux_diff_target():
             fault = fault,
             define = "DIFF_FAULT=" + fault,
             hdrs = [
+                "check.h",
                 "linux_diff/kernel.h",
                 "linux_diff/ours.h",
                 "target.h",

@@ -13,17 +13,7 @@
 /* A store of the library's that is given as one of the user's own. */
 extern const struct ioasid_store_ops ioasid_hash_ops;
 
-#ifndef CHECK
-#define CHECK(condition)                                                 \
-	do {                                                             \
-		if (!(condition)) {                                      \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, \
-				__LINE__, #condition);                   \
-			fflush(NULL);                                    \
-			_Exit(1);                                        \
-		}                                                        \
-	} while (0)
-#endif
+#include "fuzz/check.h"
 
 #define DATA(number) ((void *)(uintptr_t)(number))
 

@@ -21,17 +21,7 @@
 #include <ioasid/set.h>
 #include <ioasid/space.h>
 
-#ifndef CHECK
-#define CHECK(condition)                                                 \
-	do {                                                             \
-		if (!(condition)) {                                      \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, \
-				__LINE__, #condition);                   \
-			fflush(NULL);                                    \
-			_Exit(1);                                        \
-		}                                                        \
-	} while (0)
-#endif
+#include "fuzz/check.h"
 
 enum {
 	/* The IDs there are: so many from a base on. */

@@ -17,17 +17,7 @@
 #include <ioasid/snapshot.h>
 #include <ioasid/space.h>
 
-#ifndef CHECK
-#define CHECK(condition)                                                 \
-	do {                                                             \
-		if (!(condition)) {                                      \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, \
-				__LINE__, #condition);                   \
-			fflush(NULL);                                    \
-			_Exit(1);                                        \
-		}                                                        \
-	} while (0)
-#endif
+#include "fuzz/check.h"
 
 #include "fuzz/snapshot/faults.h"
 #include "fuzz/snapshot/format.h"

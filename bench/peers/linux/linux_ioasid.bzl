@@ -9,6 +9,7 @@ load("@liburcu//:available.bzl", HAVE_LIBURCU = "AVAILABLE")
 load("@linux_source//:available.bzl", "REASON", HAVE_LINUX = "AVAILABLE")
 load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 load("//bazel:copts.bzl", "C_COPTS")
+load("//bazel:linux_names.bzl", "linux_names")
 
 LINUX_IOASID_AVAILABLE = HAVE_LINUX and HAVE_LIBURCU
 
@@ -52,14 +53,13 @@ def linux_ioasid_targets():
 
     # What the kernel exports gets a prefix, so that it can be linked with a
     # library of the same API.
-    native.genrule(
+    linux_names(
         name = "names",
         srcs = [
             "@linux_source//:drivers/iommu/ioasid.c",
             "@linux_source//:lib/xarray.c",
         ],
-        outs = ["names.h"],
-        cmd = "sed -n 's/^EXPORT_SYMBOL\\(_GPL\\)\\{0,1\\}(\\([A-Za-z0-9_]*\\)).*/#define \\2 linux_kernel_\\2/p' $(SRCS) > $@",
+        out = "names.h",
     )
 
     cc_library(
