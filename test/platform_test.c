@@ -904,19 +904,20 @@ static void forked_child(void)
 	ioasid_lock_fork_child(&forked);
 }
 
+static const struct ioasid_fork_hook forked_hook = {
+	.prepare = forked_prepare,
+	.parent = forked_parent,
+	.child = forked_child,
+};
+
 /* Two threads come first at once. */
 static void handlers_registered_twice(void)
 {
-	static const struct ioasid_fork_hook hook = {
-		.prepare = forked_prepare,
-		.parent = forked_parent,
-		.child = forked_child,
-	};
 	pid_t child;
 	int status;
 
 	play.twice = true;
-	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &forked_hook));
 	for (unsigned int i = 0; i < 2; i++) {
 		child = fork();
 		CHECK(!ioasid_forking());
@@ -931,16 +932,11 @@ static void handlers_registered_twice(void)
 /* Registered by a handler of the same fork(). */
 static void handlers_without_the_first(void)
 {
-	static const struct ioasid_fork_hook hook = {
-		.prepare = forked_prepare,
-		.parent = forked_parent,
-		.child = forked_child,
-	};
 	pid_t child;
 	int status;
 
 	play.no_prepare = true;
-	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &hook));
+	CHECK(ioasid_at_fork(IOASID_FORK_RCU, &forked_hook));
 	ioasid_lock(&forked);
 	child = fork();
 	CHECK(!ioasid_forking());

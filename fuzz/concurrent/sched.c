@@ -737,29 +737,21 @@ TYPED(u32, uint32_t, (uint64_t), (uint32_t))
 TYPED(u64, uint64_t, (uint64_t), (uint64_t))
 TYPED(ptr, void *, (uint64_t)(uintptr_t), (void *)(uintptr_t))
 
-uint32_t vt_u32_add(ioasid_atomic_u32 *a, uint32_t x,
-		    const struct vt_site *site)
-{
-	uint32_t before;
+#define ADDS(name, type)                                      \
+	type vt_##name##_add(ioasid_atomic_##name *a, type x, \
+			     const struct vt_site *site)      \
+	{                                                     \
+		type before;                                  \
+                                                              \
+		step(site);                                   \
+		before = a->v;                                \
+		if (!effect(ADD, site, SKIPPED))              \
+			a->v = before + x;                    \
+		return before;                                \
+	}
 
-	step(site);
-	before = a->v;
-	if (!effect(ADD, site, SKIPPED))
-		a->v = before + x;
-	return before;
-}
-
-uint64_t vt_u64_add(ioasid_atomic_u64 *a, uint64_t x,
-		    const struct vt_site *site)
-{
-	uint64_t before;
-
-	step(site);
-	before = a->v;
-	if (!effect(ADD, site, SKIPPED))
-		a->v = before + x;
-	return before;
-}
+ADDS(u32, uint32_t)
+ADDS(u64, uint64_t)
 
 void vt_fence(const struct vt_site *site)
 {
