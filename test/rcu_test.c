@@ -848,6 +848,38 @@ static void qsbr_protects_callbacks(struct fixture *fixture)
 	assert_true(poll_passes(rcu, ioasid_rcu_start_poll(rcu)));
 }
 
+struct newcomer {
+	struct ioasid_rcu_head head;
+	struct ioasid_rcu *rcu;
+	int registered, may_read;
+};
+
+static void on_newcomer(struct ioasid_rcu_head *head)
+{
+	struct newcomer *newcomer = (struct newcomer *)head;
+
+	newcomer->registered = ioasid_rcu_thread_register(newcomer->rcu);
+	newcomer->may_read = ioasid_rcu_check_reader(newcomer->rcu);
+}
+
+/* Whose thread was not online it leaves so: nobody would report for it. */
+static void qsbr_registers_in_callback(struct fixture *fixture)
+{
+	struct ioasid_rcu *rcu = fixture->rcu;
+	struct newcomer newcomer = { .rcu = rcu, .registered = 1 };
+
+	assert_int_equal(ioasid_rcu_thread_unregister(rcu), 0);
+	assert_int_equal(ioasid_rcu_defer(rcu, &newcomer.head, on_newcomer), 0);
+	assert_int_equal(ioasid_rcu_barrier(rcu), 0);
+	assert_int_equal(newcomer.registered, 0);
+	assert_int_equal(newcomer.may_read, 0);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), -EPERM);
+	assert_true(poll_passes(rcu, ioasid_rcu_start_poll(rcu)));
+	assert_int_equal(ioasid_rcu_thread_online(rcu), 0);
+	assert_int_equal(ioasid_rcu_check_reader(rcu), 0);
+	assert_false(ioasid_rcu_poll(rcu, ioasid_rcu_start_poll(rcu)));
+}
+
 static void custom_is_called(struct fixture *fixture)
 {
 	struct ioasid_rcu *rcu;
@@ -1139,6 +1171,8 @@ int main(void)
 		CASE(sleeper_stalls_nobody, PER_FLAVOUR | THREADS | NO_SPACE),
 		CASE(qsbr_states, PER_FLAVOUR | THREADS | QSBR_LIKE | NO_SPACE),
 		CASE(qsbr_protects_callbacks,
+		     PER_FLAVOUR | THREADS | QSBR_LIKE | NO_SPACE),
+		CASE(qsbr_registers_in_callback,
 		     PER_FLAVOUR | THREADS | QSBR_LIKE | NO_SPACE),
 		CASE(custom_is_called, NO_SPACE | NO_RCU),
 		CASE(custom_least, THREADS | NO_SPACE | NO_RCU),

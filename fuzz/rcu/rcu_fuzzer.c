@@ -21,13 +21,17 @@
 
 /* Sections that are open at some moment, by number; 0: none. */
 struct set {
-	uint32_t section[ACTORS], counted[ACTORS];
+	uint32_t section[ACTORS], used[ACTORS], counted[ACTORS];
 };
 
-/* What one thread is to one domain; qsbr: online from @section on. */
+/*
+ * What one thread is to one domain; qsbr: online from @section on. A call that
+ * makes it so for callbacks only, @lent, may end that after each of them, and at
+ * the latest does so itself. @used: since when pointers it finds may be in use.
+ */
 struct reader {
-	uint32_t depth, counted, section;
-	bool registered, allocated;
+	uint32_t depth, counted, section, used;
+	bool registered, allocated, lent;
 };
 
 struct object {
@@ -91,8 +95,6 @@ struct thread {
 	bool hooked;
 	/* it has done something: others may be there from the input before */
 	bool here;
-	/* qsbr: of which it is online for callbacks, if another call ended that */
-	struct domain *online;
 	/* what had been refused before the getter */
 	unsigned int refusals;
 	struct op {
@@ -258,27 +260,41 @@ static struct reader *reader_of(struct domain *domain, unsigned int thread)
 
 static struct set open_sections(struct domain *domain)
 {
-	struct set set = { { 0 }, { 0 } };
+	struct set set = { { 0 }, { 0 }, { 0 } };
 
 	for (unsigned int i = 0; i < ACTORS; i++) {
 		set.section[i] = reader_of(domain, i)->section;
+		set.used[i] = reader_of(domain, i)->used;
 		if (base(domain)->kind == EPOCH)
 			set.counted[i] = threads[i].counted_section;
 	}
 	return set;
 }
 
-/* Has all of it ended? */
+static bool is_any(const uint32_t *set, const uint32_t *open)
+{
+	for (unsigned int i = 0; i < ACTORS; i++)
+		if (set[i] && set[i] == open[i])
+			return true;
+	return false;
+}
+
+/* May a grace period be over that had to wait for it? */
 static bool ended(const struct set *set, struct domain *domain)
 {
 	struct set open = open_sections(domain);
 
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if ((set->section[i] && set->section[i] == open.section[i] &&
-		     !(i == me->index && threads[i].online == domain)) ||
-		    (set->counted[i] && set->counted[i] == open.counted[i]))
-			return false;
-	return true;
+	return !is_any(set->used, open.used) &&
+	       !is_any(set->counted, open.counted);
+}
+
+/* Must it, as nothing of it is left? */
+static bool ended_surely(const struct set *set, struct domain *domain)
+{
+	struct set open = open_sections(domain);
+
+	return !is_any(set->section, open.section) &&
+	       !is_any(set->counted, open.counted);
 }
 
 /* Is a section open, but for being online of the calling thread's? */
@@ -421,7 +437,14 @@ static bool can_finish(unsigned int index)
 
 static void begin_section(struct reader *reader)
 {
-	reader->section = ++now;
+	reader->section = reader->used = ++now;
+	reader->lent = false;
+}
+
+static void end_section(struct reader *reader)
+{
+	reader->section = reader->used = 0;
+	reader->lent = false;
 }
 
 /* Does a record of the thread's need memory? */
@@ -496,7 +519,7 @@ static void model_unlock(struct domain *domain)
 		if (!--self()->counted)
 			self()->counted_section = 0;
 	} else if (!--reader->depth) {
-		reader->section = 0;
+		end_section(reader);
 	}
 }
 
@@ -617,7 +640,7 @@ static void parked(unsigned int index)
 
 	/* It may have been online again for a callback meanwhile. */
 	if (domain && is_qsbr(domain))
-		domain->readers[index].section = 0;
+		end_section(&domain->readers[index]);
 	if (line_of[index])
 		line_of[index]->waits = true;
 }
@@ -636,7 +659,7 @@ static void wait_begin(struct wait *wait, struct domain *domain, bool runner)
 	wait->runner_before = thread->waits_for_runner;
 	wait->online = is_online(domain, me->index);
 	if (wait->online)
-		domain->readers[me->index].section = 0;
+		end_section(&domain->readers[me->index]);
 	wait->readers = open_sections(domain);
 	thread->waits_for = domain;
 	thread->waits_for_runner = runner;
@@ -652,7 +675,7 @@ static void wait_end(struct wait *wait, struct domain *domain)
 	domain->calls[me->index]--;
 	if (!is_qsbr(domain))
 		return;
-	domain->readers[me->index].section = 0;
+	end_section(&domain->readers[me->index]);
 	if (wait->online)
 		begin_section(&domain->readers[me->index]);
 }
@@ -850,13 +873,14 @@ static void run_object(struct ioasid_rcu_head *head)
 		CHECK(!self()->defers || !in_frame(self(), CALLBACK, NULL));
 		CHECK(!in_frame(self(), GETTER, NULL));
 		CHECK(!in_frame(self(), CALLBACK, domain));
-		CHECK(self()->online == domain ||
-		      !in_section(domain, me->index));
 		reader = &domain->readers[me->index];
+		CHECK(reader->lent || !in_section(domain, me->index));
 		if (is_qsbr(domain) && !reader->section &&
 		    (domain->kind == OWN_QSBR || reader->registered)) {
 			begin_section(reader);
-			self()->online = domain;
+			reader->lent = true;
+		} else if (reader->lent) {
+			reader->used = ++now;
 		}
 		before = *self();
 		CHECK(self()->depth < FRAMES);
@@ -880,6 +904,9 @@ static void run_object(struct ioasid_rcu_head *head)
 	}
 	if (!is_actor())
 		return;
+	reader = &domain->readers[me->index];
+	if (reader->lent)
+		reader->used = 0;
 	self()->depth--;
 	self()->may_run = before.may_run;
 	self()->defers = before.defers;
@@ -911,13 +938,12 @@ static void retired_called(struct ioasid_rcu_head *head)
 /* Around a call that may run callbacks, for which it goes online. */
 struct run {
 	bool may_run, defers, online;
-	struct domain *before;
 };
 
 static void run_begin(struct run *run, struct domain *domain, bool defers)
 {
 	*run = (struct run){ self()->may_run, self()->defers,
-			     is_online(domain, me->index), self()->online };
+			     is_online(domain, me->index) };
 	self()->may_run = true;
 	self()->defers = defers;
 }
@@ -926,9 +952,8 @@ static void run_end(const struct run *run, struct domain *domain)
 {
 	self()->may_run = run->may_run;
 	self()->defers = run->defers;
-	self()->online = run->before;
 	if (is_qsbr(domain) && !run->online)
-		domain->readers[me->index].section = 0;
+		end_section(&domain->readers[me->index]);
 }
 
 /* --- operations, each on the thread that does it --- */
@@ -1009,8 +1034,11 @@ static void do_register(void)
 
 	if (domain->kind == EPOCH || domain->kind == QSBR)
 		expected = model_register(domain, before, false) ? 0 : -ENOMEM;
-	if (is_qsbr(domain) && !expected && !reader->section)
+	if (is_qsbr(domain) && !expected && !reader->section) {
 		begin_section(reader);
+		/* Who calls it puts the thread offline again. */
+		reader->lent = in_frame(self(), CALLBACK, domain);
+	}
 	expect(made, expected);
 	CHECK(ret == expected);
 }
@@ -1028,7 +1056,7 @@ static void do_unregister(void)
 		expected = reader->registered ? 0 : -ENOENT;
 		model_unregister(reader);
 	} else if (domain->kind == OWN_QSBR) {
-		reader->section = 0;
+		end_section(reader);
 	}
 	expect(made, expected);
 	CHECK(call_unregister(domain->rcu) == expected);
@@ -1069,7 +1097,7 @@ static void do_offline(void)
 	expect(line(OP_OFFLINE, domain, 0), report_expected(domain));
 	CHECK(call_offline(domain->rcu) == report_expected(domain));
 	if (is_qsbr(domain))
-		domain->readers[me->index].section = 0;
+		end_section(&domain->readers[me->index]);
 }
 
 static void do_online(void)
@@ -1115,7 +1143,8 @@ static bool poll_due(uint32_t place)
 		}
 	if (!is_read(domain, false))
 		return true;
-	if (cookies[place].polls && !ended(&cookies[place].polled, domain))
+	if (cookies[place].polls &&
+	    !ended_surely(&cookies[place].polled, domain))
 		return false;
 	cookies[place].polled = open;
 	return cookies[place].polls++ >= 2;
@@ -2104,7 +2133,7 @@ static void close_sections(void)
 		    !held(&domains[i], me->index)) {
 			line(OP_OFFLINE, &domains[i], 0);
 			CHECK(!call_offline(domains[i].rcu));
-			domains[i].readers[me->index].section = 0;
+			end_section(&domains[i].readers[me->index]);
 		}
 }
 

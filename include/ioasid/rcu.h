@@ -552,8 +552,9 @@ bool ioasid_rcu_poll(struct ioasid_rcu *rcu, uint64_t cookie);
  * them to the next outside. So what @func may do does not depend on who defers,
  * but for locks of the program's: who takes one in @func and holds it around
  * calls that may run callbacks needs a reclaimer. With qsbr @func may look IDs up
- * if all those threads are registered, as a reclaimer is. @func must return: no
- * longjmp, no exception, no end of its thread.
+ * if all those threads are registered, as a reclaimer is; a thread that was not
+ * online is offline again afterwards, also if @func registered it. @func must
+ * return: no longjmp, no exception, no end of its thread.
  *
  * Context: takes locks, runs callbacks that are due; may be called in a read
  * section. At the pending limit it waits for callbacks to be called.
