@@ -49,8 +49,11 @@
 /* Threads of the sequence, and of the library. */
 #define ACTORS 6
 #define WORKERS 16
-/* A turn takes no time: who has it that long waits for ever. */
-#define HANG_SECONDS 20
+/*
+ * A turn takes no time: who has it still, so many times after a second or two,
+ * waits for ever.
+ */
+#define HANG_LOOKS 15
 
 enum end { STAYS, RETURNS, EXITS, CANCELLED };
 
@@ -150,15 +153,19 @@ static __thread struct actor *awaited;
 /* @say: it has the say, so that what it waits for takes no time. */
 static void wait_turn(bool say)
 {
-	struct timespec until = { .tv_sec = time(NULL) + HANG_SECONDS };
+	struct timespec until;
+	unsigned int looks = 0;
 	int cancel, ret;
 	bool hangs;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	do
+	do {
+		/* A stop of the whole machine is over with one look. */
+		until = (struct timespec){ .tv_sec = time(NULL) + 2 };
 		ret = say ? sem_timedwait(&me->turn, &until) :
 			    sem_wait(&me->turn);
-	while (ret && errno == EINTR);
+	} while (ret && (errno == EINTR ||
+			 (errno == ETIMEDOUT && ++looks < HANG_LOOKS)));
 	hangs = ret != 0;
 	CHECK(!hangs);
 	pthread_setcancelstate(cancel, &cancel);
