@@ -95,9 +95,6 @@ TARGETS = {
         "run_options": _LEN_4096,
         "stable": 70,
     },
-    "rcu": {
-        "run_options": _LEN_4096,
-        "stable": 70,
-    },
+    "rcu": {"run_options": _LEN_4096},
     "snapshot": {"run_options": _LEN_4096},
 }

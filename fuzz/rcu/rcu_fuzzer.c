@@ -1934,14 +1934,30 @@ static bool is_say(const struct actor *actor)
 	return actor == me;
 }
 
+/*
+ * What a thread does once: it asks to hear of its end, and finds room for its
+ * records. Threads that are kept have done it, so that an input does the same
+ * whichever ran before.
+ */
 static void prehook(void)
 {
 	static const struct ioasid_rcu_config config;
-	struct ioasid_rcu *rcu;
+	struct ioasid_rcu *rcu[DOMAINS];
 
-	CHECK(!ioasid_rcu_create(&config, &rcu));
-	CHECK(!ioasid_rcu_thread_register(rcu));
-	CHECK(!ioasid_rcu_destroy(rcu));
+	for (unsigned int i = 0; i < DOMAINS; i++) {
+		CHECK(!ioasid_rcu_create(&config, &rcu[i]));
+		CHECK(!ioasid_rcu_thread_register(rcu[i]));
+	}
+	for (unsigned int i = 0; i < DOMAINS; i++)
+		CHECK(!ioasid_rcu_destroy(rcu[i]));
+}
+
+static void begin_kept(struct actor *actor)
+{
+	actor_begin(actor);
+	actor->step = prehook;
+	resume(actor);
+	threads[actor->index].hooked = true;
 }
 
 static void tell(struct actor *actor, void (*step)(void))
@@ -1951,14 +1967,10 @@ static void tell(struct actor *actor, void (*step)(void))
 		step();
 		return;
 	}
-	if (!actor->exists) {
+	if (!actor->exists && fresh)
 		actor_begin(actor);
-		if (!fresh) {
-			actor->step = prehook;
-			resume(actor);
-			threads[actor->index].hooked = true;
-		}
-	}
+	else if (!actor->exists)
+		begin_kept(actor);
 	actor->step = step;
 	resume(actor);
 	if (actor->waits)
@@ -2255,6 +2267,13 @@ static void finish(void)
 
 /* --- the target --- */
 
+static void begin_missing(void)
+{
+	for (unsigned int i = 1; i < ACTORS; i++)
+		if (!actors[i].exists)
+			begin_kept(&actors[i]);
+}
+
 static void set_up(void)
 {
 	if (threads_made)
@@ -2266,6 +2285,7 @@ static void set_up(void)
 	CHECK(!pthread_atfork(fork_prepares, fork_in_parent, fork_in_child));
 	CHECK(!pthread_key_create(&end_key, thread_ends));
 	prehook();
+	begin_missing();
 }
 
 static void run(const uint8_t *data, size_t size)
@@ -2303,6 +2323,7 @@ static void run(const uint8_t *data, size_t size)
 	for (unsigned int i = 1; i < ACTORS && fresh; i++)
 		if (actors[i].exists)
 			actor_end(&actors[i], RETURNS);
+	begin_missing();
 	me = NULL;
 }
 
