@@ -180,6 +180,8 @@ static bool child_failed;
 static unsigned int fails_domain;
 static size_t fails_pending;
 static bool threads_made;
+/* The process that has them. */
+static pid_t maker;
 
 /* --- what has been done, to be printed --- */
 
@@ -2275,6 +2277,19 @@ static void begin_missing(void)
 			begin_kept(&actors[i]);
 }
 
+/* What they have is theirs to give back, or a sanitizer may call it lost. */
+static void end_kept(void)
+{
+	/* Not from within an input, nor in a child. */
+	if (me || getpid() != maker)
+		return;
+	me = &actors[0];
+	for (unsigned int i = 1; i < ACTORS; i++)
+		if (actors[i].exists)
+			actor_end(&actors[i], RETURNS);
+	me = NULL;
+}
+
 static void set_up(void)
 {
 	if (threads_made)
@@ -2287,6 +2302,9 @@ static void set_up(void)
 	CHECK(!pthread_key_create(&end_key, thread_ends));
 	prehook();
 	begin_missing();
+	/* After the library's own, so that it runs before. */
+	maker = getpid();
+	CHECK(!atexit(end_kept));
 }
 
 static void run(const uint8_t *data, size_t size)
