@@ -56,7 +56,7 @@ def linux_diff_target():
         without = ["linux_diff/kernel.c"],
         deps = [
             ":linux_diff_kernel",
-            "//compat/linux",
+            "//compat/linux:textual",
         ],
     )
     for fault in ["busy", "lowest"]:

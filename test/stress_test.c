@@ -455,7 +455,6 @@ static void *walk_ids(void *arg)
 {
 	struct worker *worker = arg;
 	struct stress *stress = worker->stress;
-	uint64_t walks = 0;
 
 	enter(worker);
 	while (running(stress)) {
@@ -465,13 +464,12 @@ static void *walk_ids(void *arg)
 					     INVALID_IOASID, on_id, &walk));
 		if (walk.steady != STEADY)
 			report(stress, "a walk that left out an ID");
-		walks++;
+		ioasid_fetch_add_acq_rel(&stress->walks, 1);
 		ioasid_rcu_quiescent(stress->rcu);
 		test_sleep(0.001);
 		ioasid_rcu_quiescent(stress->rcu);
 	}
 	leave(worker);
-	ioasid_fetch_add_acq_rel(&stress->walks, walks);
 	return NULL;
 }
 
@@ -777,6 +775,20 @@ static void *(*const turning[JOBS])(void *) = { turn_ids,   turn_ids,
 						hold_uses,  hold_uses,
 						find_names, find_names };
 
+static unsigned long long count_of(const ioasid_atomic_u64 *count)
+{
+	return ioasid_load_relaxed(count);
+}
+
+/* Has what is rare, and is to be seen to do no harm, happened? */
+static bool has_shown(const struct stress *stress,
+		      void *(*const jobs[])(void *))
+{
+	if (jobs == moving)
+		return count_of(&stress->walks);
+	return count_of(&stress->held) && count_of(&stress->named);
+}
+
 /* What was caught within @limit seconds, or NULL. */
 static const char *run(struct stress *stress, void *(*const jobs[])(void *),
 		       double limit)
@@ -792,22 +804,15 @@ static const char *run(struct stress *stress, void *(*const jobs[])(void *),
 		worker[i].random.state = i + 1;
 		CHECK(!pthread_create(&thread[i], NULL, jobs[i], &worker[i]));
 	}
-	/* In small numbers names and IDs may all wait for grace periods. */
+	/* A machine may be slow, or names and IDs all wait for grace periods. */
 	while (running(stress) &&
 	       (test_now() < end ||
-		(jobs == turning && test_now() < end + TOO_LONG &&
-		 !(ioasid_load_relaxed(&stress->held) &&
-		   ioasid_load_relaxed(&stress->named)))))
+		(test_now() < end + TOO_LONG && !has_shown(stress, jobs))))
 		test_sleep(0.005);
 	ioasid_store_release(&stress->stop, 1);
 	for (i = 0; i < JOBS; i++)
 		CHECK(!pthread_join(thread[i], NULL));
 	return ioasid_load_acquire(&stress->what);
-}
-
-static unsigned long long count_of(const ioasid_atomic_u64 *count)
-{
-	return ioasid_load_relaxed(count);
 }
 
 static struct stress *run_clean(struct fixture *fixture,

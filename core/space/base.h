@@ -80,6 +80,7 @@ struct space {
 	ioasid_atomic_u64 held;
 	struct ioasid_rcu *own_rcu;
 	ioasid_t min, max;
+	uint64_t hash_seed;
 	bool created, always_quarantine;
 	/* code of the user's runs under the lock */
 	bool guarded;

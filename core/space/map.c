@@ -44,6 +44,7 @@ static int map_create(struct space *space, struct map *map)
 		.max = INVALID_IOASID - 1,
 		.memory = ioasid_space_hooks(space),
 		.rcu = space->space.rcu,
+		.hash_seed = space->hash_seed,
 	};
 	int ret;
 

@@ -81,7 +81,7 @@ static int set_up_store(struct space *space,
 		.max = space->max,
 		.memory = ioasid_space_hooks(space),
 		.rcu = space->space.rcu,
-		.hash_seed = config->hash_seed,
+		.hash_seed = space->hash_seed,
 		.context = config->store_context,
 	};
 	const struct ioasid_store_ops *ops;
@@ -138,6 +138,7 @@ int ioasid_space_create(const struct ioasid_space_config *config,
 		(config->rcu && config->rcu->flavour == IOASID_RCU_CUSTOM);
 	space->reuse = config->reuse;
 	space->always_quarantine = config->quarantine;
+	space->hash_seed = config->hash_seed;
 	space->stats.capacity = capacity_of(space, config->capacity);
 	space->quarantine.waiting = INVALID_IOASID;
 	space->quarantine.fresh = INVALID_IOASID;
