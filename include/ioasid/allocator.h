@@ -24,7 +24,8 @@ typedef void (*ioasid_free_fn_t)(ioasid_t ioasid, void *data);
 /**
  * struct ioasid_allocator_ops - where IDs come from
  * @alloc:   called by alloc
- * @free:    called when the last reference to an ID is dropped
+ * @free:    called when the last reference to an ID is dropped; and for one that
+ *           alloc could not take, see below, which lookups do not know
  * @pdata:   last argument of both
  * @release: see ioasid_space_unregister_allocator(); optional
  *

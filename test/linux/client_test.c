@@ -42,13 +42,18 @@ static ioasid_t unit_alloc(ioasid_t min, ioasid_t max, void *pdata)
 	return INVALID_IOASID;
 }
 
+/* The calling thread asks for an ID: one it cannot have was never known here. */
+static _Thread_local bool asking;
+
 static void unit_free(ioasid_t id, void *pdata)
 {
 	struct unit *unit = pdata;
 	struct host *host = unit->host;
+	void *found;
 
 	CHECK(id < HOST_IDS && host->taken[id]);
-	if (ioasid_find(NULL, id, NULL)) {
+	found = ioasid_find(NULL, id, NULL);
+	if (found && !(asking && PTR_ERR(found) == -ENOENT)) {
 		host->refused++;
 		return;
 	}
@@ -151,14 +156,36 @@ enum {
 
 static unsigned int running;
 
+/*
+ * The host may give one whose generation turns, for which readers must be waited
+ * for: it has it back at once, and the guest asks again.
+ */
+static ioasid_t alloc_for_guest(void)
+{
+	struct ioasid_space *space = ioasid_default_space();
+	ioasid_t id = INVALID_IOASID;
+	int ret;
+
+	for (;;) {
+		asking = true;
+		ret = ioasid_space_alloc(space, &guest, 1, HOST_IDS - 1, NULL,
+					 &id);
+		asking = false;
+		if (ret != -EAGAIN)
+			break;
+		CHECK(!ioasid_rcu_synchronize(ioasid_space_rcu(space)));
+	}
+	CHECK(!ret && pasid_valid(id));
+	return id;
+}
+
 static void be_guest(void *arg)
 {
 	int i, *data = arg;
 
 	for (i = 0; i < ROUNDS; i++) {
-		ioasid_t id = ioasid_alloc(&guest, 1, HOST_IDS - 1, NULL);
+		ioasid_t id = alloc_for_guest();
 
-		CHECK(pasid_valid(id));
 		CHECK(!ioasid_set_data(id, data));
 		CHECK(ioasid_find(&guest, id, NULL) == data);
 		CHECK(!ioasid_set_data(id, NULL));
@@ -191,17 +218,17 @@ static void threads(void **state)
 	(void)state;
 	unit_init(&unit, &host);
 	running = GUESTS;
+	actor_begin(&actors[GUESTS]);
+	actor_start(&actors[GUESTS], look, data);
 	for (i = 0; i < GUESTS; i++) {
 		actor_begin(&actors[i]);
 		actor_start(&actors[i], be_guest, &data[i]);
 	}
-	actor_begin(&actors[GUESTS]);
-	actor_start(&actors[GUESTS], look, data);
 	for (i = 0; i <= GUESTS; i++)
 		actor_end(&actors[i]);
 	assert_int_equal(host.count + host.refused, 0);
-	assert_int_equal(unit.given, GUESTS * ROUNDS);
-	assert_int_equal(unit.taken_back, GUESTS * ROUNDS);
+	assert_true(unit.given >= GUESTS * ROUNDS);
+	assert_int_equal(unit.taken_back, unit.given);
 	assert_int_equal(ioasid_unregister_allocator(&unit.ops), 0);
 }
 
