@@ -466,6 +466,48 @@ static void getters(struct fixture *fixture)
 	assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
 }
 
+static bool opening_getter(void *data)
+{
+	(void)data;
+	ioasid_rcu_read_lock(inside.fixture->rcu);
+	return true;
+}
+
+/* A getter may keep the object by a section that outlasts the lookup. */
+static void getter_opens_section(struct fixture *fixture)
+{
+	ioasid_t id = give(fixture, NULL, pointer(1));
+	struct ioasid_space *space = fixture->space;
+	ioasid_handle_t handle;
+	uint64_t cookie;
+	void *data;
+
+	assert_int_equal(ioasid_space_handle(space, NULL, id, &handle), 0);
+	inside = (struct inside){ fixture, 0, true, id, NULL };
+	for (unsigned int way = 0; way < 4; way++) {
+		if (way & 2)
+			ioasid_rcu_read_lock(fixture->rcu);
+		if (way & 1)
+			assert_int_equal(
+				ioasid_space_find_handle(space, NULL, handle,
+							 opening_getter, &data),
+				0);
+		else
+			assert_int_equal(ioasid_space_find(space, NULL, id,
+							   opening_getter,
+							   &data),
+					 0);
+		if (way & 2)
+			ioasid_rcu_read_unlock(fixture->rcu);
+		cookie = ioasid_rcu_start_poll(fixture->rcu);
+		assert_false(ioasid_rcu_poll(fixture->rcu, cookie));
+		assert_false(ioasid_rcu_poll(fixture->rcu, cookie));
+		ioasid_rcu_read_unlock(fixture->rcu);
+		assert_int_equal(ioasid_rcu_synchronize(fixture->rcu), 0);
+		assert_true(ioasid_rcu_poll(fixture->rcu, cookie));
+	}
+}
+
 static void find_any_value(struct fixture *fixture)
 {
 	static const ioasid_t ids[] = { 0,
@@ -1361,6 +1403,7 @@ int main(void)
 		CASE(sets, PER_STORE | PER_FLAVOUR),
 		CASE(too_many_sets, 0),
 		CASE(getters, PER_STORE | PER_FLAVOUR),
+		CASE(getter_opens_section, PER_FLAVOUR),
 		CASE(find_any_value, PER_STORE),
 		CASE(life_cycle, PER_STORE | PER_FLAVOUR),
 		CASE(overflow, PER_STORE),

@@ -30,7 +30,9 @@ struct ioasid_set {
 /**
  * DECLARE_IOASID_SET - define a static set
  *
- * Its first use binds it to a space; see ioasid_set_bind().
+ * Its first use binds it to a space; see ioasid_set_bind(). Until it is bound a
+ * lookup with it finds nothing of its own: one that began before that answers
+ * -EACCES, or -EXDEV by name, also for the first IDs the set has.
  */
 #define DECLARE_IOASID_SET(name) \
 	struct ioasid_set name = { { IOASID_NULL }, { IOASID_NULL }, { 0 } }
@@ -762,7 +764,8 @@ bool ioasid_space_call_getter(const struct ioasid_space *space,
  * @getter: called with the private pointer inside the read section, to take a
  *          reference to what it points to; false: the object is not valid.
  *          May call anything that does not wait, and must return: no
- *          longjmp, no exception. NULL: none
+ *          longjmp, no exception. A read section that it leaves open lasts
+ *          until the caller ends it. NULL: none
  * @data:   receives the private pointer; NULL if @getter said no, or on error
  *
  * Without getter the pointer is protected after the call only by a read
@@ -780,8 +783,12 @@ IOASID_INLINE int ioasid_space_find(const struct ioasid_space *space,
 	struct ioasid_rcu_reader *reader = ioasid_rcu_section_enter(space->rcu);
 	int ret = ioasid_space_find_rcu(space, set, id, data);
 
-	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
-		*data = IOASID_NULL;
+	if (getter && !ret) {
+		if (!ioasid_space_call_getter(space, getter, *data))
+			*data = IOASID_NULL;
+		/* It may have left a section of its own open. */
+		reader = IOASID_NULL;
+	}
 	ioasid_rcu_section_leave(space->rcu, reader);
 	return ret;
 }
@@ -824,8 +831,12 @@ IOASID_INLINE int ioasid_space_find_handle(const struct ioasid_space *space,
 	struct ioasid_rcu_reader *reader = ioasid_rcu_section_enter(space->rcu);
 	int ret = ioasid_space_find_handle_rcu(space, set, handle, data);
 
-	if (getter && !ret && !ioasid_space_call_getter(space, getter, *data))
-		*data = IOASID_NULL;
+	if (getter && !ret) {
+		if (!ioasid_space_call_getter(space, getter, *data))
+			*data = IOASID_NULL;
+		/* It may have left a section of its own open. */
+		reader = IOASID_NULL;
+	}
 	ioasid_rcu_section_leave(space->rcu, reader);
 	return ret;
 }
