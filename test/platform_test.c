@@ -947,6 +947,142 @@ static void handlers_without_the_first(void)
 	CHECK(waitpid(child, &status, 0) == child && !status);
 }
 
+enum { MANY = 200, FEW = 10 };
+
+/* What is called of the layers, in turn. */
+static char turns[16];
+
+static void note_turn(char turn)
+{
+	size_t length = strlen(turns);
+
+	CHECK(length + 1 < sizeof(turns));
+	turns[length] = turn;
+}
+
+#define TURN(name, turn)         \
+	static void name(void)   \
+	{                        \
+		note_turn(turn); \
+	}
+
+TURN(rcu_prepare, 'r')
+TURN(rcu_after, 'R')
+TURN(space_prepare, 's')
+TURN(space_after, 'S')
+TURN(default_prepare, 'd')
+TURN(default_after, 'D')
+
+static const struct ioasid_fork_hook turn_hooks[] = {
+	[IOASID_FORK_RCU] = { rcu_prepare, rcu_after, rcu_after, NULL },
+	[IOASID_FORK_SPACE] = { space_prepare, space_after, space_after, NULL },
+	[IOASID_FORK_DEFAULT] = { default_prepare, default_after, default_after,
+				  NULL },
+};
+
+/* In the order of locks: a thread may have one and wait for one below. */
+static void layers_in_order(void)
+{
+	pid_t child;
+	int status;
+
+	CHECK(ARRAY_SIZE(turn_hooks) == IOASID_FORK_LAYERS);
+	for (int i = 0; i < IOASID_FORK_LAYERS; i++)
+		CHECK(ioasid_at_fork((enum ioasid_fork_layer)i,
+				     &turn_hooks[i]));
+	child = fork();
+	CHECK(child >= 0);
+	CHECK(!strcmp(turns, "dsrRSD"));
+	if (!child)
+		_exit(0);
+	CHECK(waitpid(child, &status, 0) == child && !status);
+}
+
+static ioasid_atomic_u32 has_forked, forks_wait;
+
+static void waiting_prepare(void)
+{
+	ioasid_store_release(&forks_wait, 1);
+	forked_prepare();
+}
+
+static void *come_meanwhile(void *arg)
+{
+	(void)arg;
+	ioasid_lock(&forked);
+	ioasid_store_release(&has_forked, 1);
+	while (!ioasid_load_acquire(&forks_wait))
+		sched_yield();
+	CHECK(ioasid_at_fork(IOASID_FORK_DEFAULT,
+			     &turn_hooks[IOASID_FORK_DEFAULT]));
+	ioasid_unlock(&forked);
+	return NULL;
+}
+
+/* A layer comes whose turn is over, while fork() waits for one below. */
+static void layer_comes_meanwhile(void)
+{
+	static const struct ioasid_fork_hook waiting = { waiting_prepare,
+							 forked_parent,
+							 forked_child, NULL };
+	pthread_t thread;
+	pid_t child;
+	int status;
+
+	CHECK(ioasid_at_fork(IOASID_FORK_SPACE, &waiting));
+	CHECK(!pthread_create(&thread, NULL, come_meanwhile, NULL));
+	while (!ioasid_load_acquire(&has_forked))
+		sched_yield();
+	child = fork();
+	CHECK(child >= 0);
+	CHECK(!strcmp(turns, "dD"));
+	CHECK(ioasid_lock_try(&forked));
+	if (!child)
+		_exit(0);
+	ioasid_unlock(&forked);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(waitpid(child, &status, 0) == child && !status);
+}
+
+/* A thread that cannot be told of its end. */
+static void *read_unhooked(void *rcu)
+{
+	play.values = UINT_MAX;
+	ioasid_rcu_read_lock(rcu);
+	ioasid_rcu_read_unlock(rcu);
+	CHECK(!ioasid_rcu_read_held(rcu));
+	return NULL;
+}
+
+static void *end_unhooked(void *rcu)
+{
+	play.values = UINT_MAX;
+	ioasid_rcu_read_lock(rcu);
+	CHECK(ioasid_rcu_read_held(rcu));
+	return NULL;
+}
+
+/* Only one that ends within a section is missed. */
+static void sections_without_exit_hook(void)
+{
+	struct ioasid_domain_stats stats;
+	struct ioasid_rcu *rcu;
+	pthread_t thread;
+	uint64_t cookie;
+
+	CHECK(!ioasid_rcu_create(NULL, &rcu));
+	CHECK(!pthread_create(&thread, NULL, read_unhooked, rcu));
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(!ioasid_rcu_synchronize(rcu));
+	CHECK(!pthread_create(&thread, NULL, end_unhooked, rcu));
+	CHECK(!pthread_join(thread, NULL));
+	ioasid_rcu_stats(rcu, &stats);
+	CHECK(!stats.threads);
+	cookie = ioasid_rcu_start_poll(rcu);
+	for (unsigned int i = 0; i < MANY; i++)
+		CHECK(!ioasid_rcu_poll(rcu, cookie));
+}
+
 static ioasid_atomic_u32 rounds;
 
 static void sleep_long(struct ioasid_worker *worker)
@@ -986,8 +1122,6 @@ static void on_call(struct ioasid_rcu_head *head)
 	(void)head;
 	ioasid_fetch_add_acq_rel(&called, 1u);
 }
-
-enum { MANY = 200, FEW = 10 };
 
 static struct ioasid_rcu_head many[MANY];
 
@@ -1192,6 +1326,9 @@ ALONE(domains_need_their_handlers)
 ALONE(value_is_tried_again)
 ALONE(two_make_the_key)
 ALONE(handlers_without_the_first)
+ALONE(layers_in_order)
+ALONE(layer_comes_meanwhile)
+ALONE(sections_without_exit_hook)
 ALONE(worker_is_woken)
 ALONE(reclaimer_without_key)
 ALONE(reclaimer_without_thread)
@@ -1248,6 +1385,9 @@ int main(void)
 		TEST(value_is_tried_again),
 		TEST(two_make_the_key),
 		TEST(handlers_without_the_first),
+		TEST(layers_in_order),
+		TEST(layer_comes_meanwhile),
+		TEST(sections_without_exit_hook),
 		TEST(worker_is_woken),
 		TEST(reclaimer_without_key),
 		TEST(reclaimer_without_thread),

@@ -54,6 +54,7 @@ void called(ioasid_rcu_head *head)
 }
 
 template <class Suite, int N> struct deferred : check<Suite, N> {
+	enum { MEMBARRIER = 1 };
 	ioasid_rcu *rcu;
 	object of[2];
 
@@ -67,7 +68,7 @@ template <class Suite, int N> struct deferred : check<Suite, N> {
 		ioasid_rcu_config c = Suite::config();
 
 		set.thread_start = take_places;
-		set.membarrier = true;
+		set.membarrier = Suite::MEMBARRIER;
 		objects = of;
 		not_called = 0;
 		sleeper = nullptr;
@@ -140,9 +141,11 @@ struct defer_barrier : deferred<defer_barrier, 3> {
 };
 
 // Another counts them meanwhile, with nothing to order what it sees.
-struct pending : deferred<pending, 2> {
+template <class Suite> struct pending_check : deferred<Suite, 2> {
 	void run(unsigned int index)
 	{
+		ioasid_rcu *rcu = this->rcu;
+
 		if (index == 1) {
 			for (unsigned int i = 0; i < 40; i++) {
 				RL_ASSERT(ioasid_rcu_pending(rcu) <= 2 * HEADS);
@@ -150,13 +153,20 @@ struct pending : deferred<pending, 2> {
 			}
 			return;
 		}
-		for (auto &o : of) {
-			unpublish(&o);
-			defer(&o, 0);
-			defer(&o, 1);
+		for (auto &o : this->of) {
+			this->unpublish(&o);
+			this->defer(&o, 0);
+			this->defer(&o, 1);
 			RL_ASSERT(!ioasid_rcu_barrier(rcu));
 		}
 	}
+};
+
+struct pending : pending_check<pending> {};
+
+// The same without the barrier that a grace period puts into it.
+struct pending_fence : pending_check<pending_fence> {
+	enum { MEMBARRIER = 0 };
 };
 
 // Two threads retire memory as stores do, and free what is due.
@@ -287,6 +297,9 @@ void checks()
 	CAUGHT(pending, SCHEDULES,
 	       { "added not counted", LOAD, "not_called", "added", SKIPPED,
 		 0 });
+	CLEAN(pending_fence, SCHEDULES);
+	CAUGHT(pending_fence, SCHEDULES,
+	       { "relaxed done", LOAD, "not_called", "done", RELAXED, 0 });
 	CLEAN(retire, SCHEDULES);
 	CAUGHT(retire, SCHEDULES,
 	       { "readers not looked at", LOAD, "ioasid_grace_passed", "",

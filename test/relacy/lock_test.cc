@@ -30,6 +30,9 @@ extern "C" {
 
 bool ioasid_membarrier_register(void)
 {
+	if (plants("not announced"))
+		ioasid_store_release(&ioasid_lock_asymmetric,
+				     IOASID_LOCK_UNFENCED);
 	return set.membarrier;
 }
 
@@ -159,6 +162,24 @@ struct lock_refused : locked<lock_refused, 3> {
 	enum { MEMBARRIER = 1, REFUSED = 1, FIRST_USE = 0, TIMES = 2 };
 };
 
+// The thread that has locks rely on it takes none: nobody else wakes who sleeps.
+struct lock_announced : locked<lock_announced, 3> {
+	enum { MEMBARRIER = 1, REFUSED = 0, FIRST_USE = 1, TIMES = 1 };
+
+	void run(unsigned int index)
+	{
+		if (index == 0)
+			enable();
+		else
+			locked<lock_announced, 3>::run(index);
+	}
+
+	void after()
+	{
+		RL_ASSERT((int)count($) == 2);
+	}
+};
+
 #define SCHEDULES random(300000)
 
 void checks()
@@ -193,6 +214,8 @@ void checks()
 	CLEAN(lock_first_use, SCHEDULES);
 	CAUGHT(lock_first_use, SCHEDULES, SELF_MADE("no membarrier"));
 	CAUGHT(lock_first_use, SCHEDULES, SELF_MADE("relied on too early"));
+	CLEAN(lock_announced, SCHEDULES);
+	CAUGHT(lock_announced, SCHEDULES, SELF_MADE("not announced"));
 	CLEAN(lock_refused, SCHEDULES);
 	CAUGHT(lock_refused, SCHEDULES, SELF_MADE("refused, waits for ever"));
 }

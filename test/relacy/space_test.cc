@@ -142,6 +142,22 @@ struct name_new : space_check<name_new> {
 	}
 };
 
+// The name is the first of its set: there is no table before it. Who finds that
+// too early ends the program; a mutant shows it, spid-no-acquire.
+struct name_first : space_check<name_first> {
+	void prepare()
+	{
+	}
+
+	void run(unsigned int index)
+	{
+		if (index == 0)
+			name(ID);
+		else
+			named();
+	}
+};
+
 // The last put ends a use, whoever makes it; holders keep the ID to it.
 struct handle : space_check<handle> {
 	ioasid_handle_t first;
@@ -223,6 +239,7 @@ void checks()
 	CAUGHT(name_left, NAMES,
 	       { "relaxed state store", STORE, "ioasid_slot_publish", "state",
 		 RELAXED, 0 });
+	CLEAN(name_first, NAMES);
 	CLEAN(name_new, NAMES);
 	CAUGHT(name_new, NAMES, SELF_MADE("looked at once"));
 	CLEAN(handle, NAMES);

@@ -280,6 +280,85 @@ struct hash_late : hash<hash_late> {
 	}
 };
 
+// Two tables take the place of the one before while an ID is looked up.
+struct hash_twice : check<hash_twice, 2> {
+	enum { ID = 0, OTHERS = 4 };
+	ioasid_space *space;
+	int of[OTHERS];
+
+	void add(ioasid_t id)
+	{
+		RL_ASSERT(!ioasid_space_alloc(space, nullptr, id, id, &of[id],
+					      &id));
+	}
+
+	// Most cells of the table are of vacant IDs: it is replaced.
+	void replace()
+	{
+		for (ioasid_t id = 1; id < OTHERS; id++)
+			add(id);
+		for (ioasid_t id = 1; id < OTHERS; id++)
+			RL_ASSERT(!ioasid_space_free(space, id));
+		ioasid_space_trim(space);
+	}
+
+	void before()
+	{
+		ioasid_space_config config = {};
+
+		config.store = IOASID_STORE_HASH;
+		config.hash_seed = 1;
+		set.thread_start = take_places;
+		set.membarrier = true;
+		RL_ASSERT(!ioasid_space_create(&config, &space));
+		add(ID);
+	}
+
+	void after()
+	{
+		RL_ASSERT(!ioasid_space_destroy(space));
+		RL_ASSERT(!now.live_blocks);
+	}
+
+	// A fault: of a slot that has moved, the next is looked at, and no other.
+	int find(void **data)
+	{
+		ioasid_slot *slot;
+		int ret = -EAGAIN;
+
+		if (!plants("moved once"))
+			return ioasid_space_find_rcu(space, nullptr, ID, data);
+		slot = ioasid_hash_find(&space->store, ID);
+		for (unsigned int i = 0; i < 2; i++) {
+			if (i)
+				slot = ioasid_hash_find_moved(&space->store,
+							      ID);
+			ret = slot ? ioasid_slot_read(slot, IOASID_SET_ANY,
+						      IOASID_GENERATION_ANY,
+						      data) :
+				     -ENOENT;
+			if (ret != -EAGAIN)
+				break;
+		}
+		return ret;
+	}
+
+	void run(unsigned int index)
+	{
+		ioasid_rcu *rcu = ioasid_space_rcu(space);
+		void *data;
+
+		if (index == 0) {
+			replace();
+			replace();
+			return;
+		}
+		ioasid_rcu_read_lock(rcu);
+		RL_ASSERT(!find(&data) && data == &of[ID]);
+		ioasid_rcu_read_unlock(rcu);
+	}
+};
+
 // A vacant slot that may not be forgotten is moved as well, and used again.
 struct hash_worn : store<hash_worn, IOASID_STORE_HASH> {
 	enum : uint32_t { SEED = 1, WORN = IOASID_GENERATION_HALF / 8 * 7 };
@@ -363,6 +442,7 @@ struct hash_shrink : store<hash_shrink, IOASID_STORE_HASH> {
 	}
 };
 
+#define TWICE random(150000)
 #define RADIX random(250000)
 #define HASH random(150000)
 
@@ -416,6 +496,8 @@ void checks()
 	       { "relaxed load of root", LOAD, "ioasid_hash_find", "root",
 		 RELAXED, 0 });
 	CAUGHT(hash_late, random(1000000), SELF_MADE("next looked for late"));
+	CLEAN(hash_twice, TWICE);
+	CAUGHT(hash_twice, TWICE, SELF_MADE("moved once"));
 	CLEAN(hash_worn, HASH);
 	CAUGHT(hash_worn, HASH,
 	       { "moved without its state", STORE, "ioasid_slot_move", "state",
