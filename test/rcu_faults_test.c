@@ -386,6 +386,35 @@ static void lock_scarce(void *arg)
 	CHECK(ioasid_rcu_thread_register(scarce) == -ENOMEM);
 }
 
+static void enlist_some(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < IOASID_RCU_READERS; i++)
+		CHECK(!ioasid_rcu_thread_register(domain[i]));
+}
+
+/* The first domains of a thread need no memory, whatever has gone before. */
+static void places_are_given_back(struct fixture *fixture)
+{
+	struct actor reader;
+
+	(void)fixture;
+	for (int i = 0; i < IOASID_RCU_READERS; i++) {
+		assert_int_equal(ioasid_rcu_create(&hooked, &domain[i]), 0);
+		for (int gone = 1; gone < IOASID_RCU_READERS; gone++) {
+			assert_int_equal(ioasid_rcu_create(NULL, &scarce), 0);
+			assert_int_equal(ioasid_rcu_destroy(scarce), 0);
+		}
+	}
+	hook.fail = true;
+	actor_begin(&reader);
+	actor_do(&reader, enlist_some, NULL);
+	actor_end(&reader);
+	hook.fail = false;
+	for (int i = 0; i < IOASID_RCU_READERS; i++)
+		assert_int_equal(ioasid_rcu_destroy(domain[i]), 0);
+}
+
 static void *exit_in_sections(void *arg)
 {
 	/* One that is registered, and one that is not. */
@@ -1405,6 +1434,7 @@ int main(void)
 		CASE(slow_hooks_hold_up_nobody, NO_SPACE),
 		CASE(hooks_may_read, NO_SPACE),
 		CASE(handlers_at_any_time, NO_SPACE),
+		CASE(places_are_given_back, NO_SPACE | NO_RCU),
 		CASE(exit_ends_counted_sections, NO_SPACE),
 		CASE(counted_sections_in_turn, NO_SPACE),
 		CASE(used_in_destructors, PER_FLAVOUR | THREADS | BUILT_IN),
