@@ -3,6 +3,7 @@
 
 #include <ioasid/allocator.h>
 #include <ioasid/notifier.h>
+#include <ioasid/set.h>
 
 /* The table of docs/life-cycle.md, which docs_test compares with this one. */
 
@@ -107,8 +108,13 @@ static void probe(void *arg)
 {
 	struct life *life = arg;
 	const char *before = state(life), *after;
-	int ret = make_call(life);
+	struct ioasid_set *set;
+	int ret;
 
+	/* Nobody owns an ID whose end is under way. */
+	CHECK(!ioasid_set_of(life->space, THE_ID, &set) ==
+	      !strcmp(before, "LIVE"));
+	ret = make_call(life);
 	CHECK(!life->probed);
 	life->probed = true;
 	after = state(life);
