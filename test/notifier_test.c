@@ -683,6 +683,31 @@ static void leave_on_bind(struct listener *listener,
 		assert_int_equal(delist_listener(listener), 1);
 }
 
+static void free_in_release(struct ioasid_notifier *notifier)
+{
+	struct listener *listener = (struct listener *)notifier;
+
+	listener->released++;
+	take(listener->fixture, 1);
+	assert_int_equal(stats(listener->fixture).pending, 1);
+}
+
+/* It waits for what is told of the ID, though nobody is left to hear it. */
+static void freed_in_release(struct fixture *fixture)
+{
+	struct listener listener;
+	struct log log;
+
+	listen(&listener, fixture, &log);
+	listener.notifier.release = free_in_release;
+	listener.inside = leave_on_bind;
+	give_this(fixture, 1);
+	notify(fixture, 1, BIND);
+	assert_int_equal(listener.released, 1);
+	EXPECT(&log, { &listener, ALLOC, 1 }, { &listener, BIND, 1 });
+	assert_int_equal(stats(fixture).pending, 0);
+}
+
 static void wait_in_release(struct ioasid_notifier *notifier)
 {
 	struct listener *listener = (struct listener *)notifier;
@@ -1866,6 +1891,7 @@ int main(void)
 		CASE(events_of_handlers, PER_STORE | PER_FLAVOUR),
 		CASE(events_of_events, PER_STORE),
 		CASE(handlers_change_the_list, PER_STORE),
+		CASE(freed_in_release, PER_STORE),
 		CASE(calls_in_release, PER_STORE),
 		CASE(destroyed_and_waited_in_release, PER_STORE | PER_FLAVOUR),
 		CASE(next_unregistered_by_release, PER_STORE),

@@ -753,6 +753,35 @@ static void set_data_refused(struct fixture *fixture)
 	assert_true(ioasid_space_validate(fixture->space, NULL));
 }
 
+static void leave_alone(struct ioasid_rcu_head *head)
+{
+	(void)head;
+}
+
+/* Where so much waits that no memory may be taken, alloc gives that back. */
+static void alloc_gives_back(struct fixture *fixture)
+{
+	enum { LIMIT = 4096 };
+	struct ioasid_rcu_config rcu_config = { .flavour = IOASID_RCU_DEFAULT,
+						.retired_limit = LIMIT };
+	struct ioasid_space_config config = { .store = IOASID_STORE_RADIX };
+	struct ioasid_space *space;
+	struct ioasid_rcu_head head;
+	ioasid_t id;
+
+	(void)fixture;
+	assert_int_equal(ioasid_rcu_create(&rcu_config, &config.rcu), 0);
+	assert_int_equal(ioasid_space_create(&config, &space), 0);
+	ioasid_rcu_read_lock(config.rcu);
+	ioasid_rcu_retire(config.rcu, &head, leave_alone, LIMIT);
+	assert_int_equal(ioasid_space_alloc(space, NULL, 1, 1, NULL, &id),
+			 -EAGAIN);
+	ioasid_rcu_read_unlock(config.rcu);
+	assert_int_equal(ioasid_space_alloc(space, NULL, 1, 1, NULL, &id), 0);
+	assert_int_equal(ioasid_space_destroy(space), 0);
+	assert_int_equal(ioasid_rcu_destroy(config.rcu), 0);
+}
+
 struct retired {
 	struct ioasid_rcu_head head;
 	struct fixture *fixture;
@@ -1396,6 +1425,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		CASE(create_refuses, NO_SPACE),
 		CASE(lock_half_given, NO_SPACE),
+		CASE(alloc_gives_back, NO_SPACE | NO_RCU),
 		CASE(defaults, NO_SPACE | NO_RCU),
 		CASE(own_domain, PER_STORE | PER_FLAVOUR | BUILT_IN),
 		CASE(alloc_ranges, PER_STORE),
