@@ -213,7 +213,8 @@ static void set_key(struct ioasid_hash_table *table, const struct place *place,
 		    ioasid_t id)
 {
 	table->used++;
-	ioasid_store_release(&place->bucket->key[place->cell], id + 1);
+	/* Who finds it before its slot is ready finds a vacant one. */
+	ioasid_store_relaxed(&place->bucket->key[place->cell], id + 1);
 }
 
 static void move_bucket(struct hash *hash, struct ioasid_hash_bucket *bucket,
