@@ -34,17 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef CHECK
-/* For a printed program. */
-#define CHECK(condition)                                                 \
-	do {                                                             \
-		if (!(condition)) {                                      \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, \
-				__LINE__, #condition);                   \
-			_exit(1);                                        \
-		}                                                        \
-	} while (0)
-#endif
+#include "fuzz/check.h"
 
 /* Threads of the sequence, and of the library. */
 #define ACTORS 6

@@ -59,7 +59,11 @@ static const char *const fault_names[] = {
 		NULL,
 };
 
-static enum fault fault;
+/* A printed program is compiled with one so. */
+#ifndef RCU_FAULT
+#define RCU_FAULT FAULT_NONE
+#endif
+static enum fault fault = RCU_FAULT;
 /* What faults remember. */
 static struct {
 	unsigned int count, ends;

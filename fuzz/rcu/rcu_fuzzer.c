@@ -1,107 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sequences over RCU domains on several threads, one of which runs at a time,
- * and a model of grace periods: what has to be waited for, and what no more.
+ * Bytes to a sequence over RCU domains, which run.h makes, and a sequence to C.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "fuzz/input.h"
 #include "fuzz/target.h"
 
-#include "fuzz/input.h"
+#undef CHECK
+#define CHECK(condition)                                              \
+	do {                                                          \
+		if (!(condition))                                     \
+			check_failed(__FILE__, __LINE__, #condition); \
+	} while (0)
 
-#include "fuzz/rcu/sequence.h"
+_Noreturn static void check_failed(const char *file, int line,
+				   const char *what);
 
-#include "fuzz/rcu/faults.h"
+#include "fuzz/rcu/run.h"
 
-#define FRAMES 5
-#define FORKS 2
-/* Turns in which one that need wait for nobody has to be done. */
-#define TURNS 500
+#include <signal.h>
+#include <spawn.h>
 
-/* Sections that are open at some moment, by number; 0: none. */
-struct set {
-	uint32_t section[ACTORS], used[ACTORS], counted[ACTORS];
-};
-
-/*
- * What one thread is to one domain; qsbr: online from @section on. A call that
- * makes it so for callbacks only, @lent, may end that after each of them, and at
- * the latest does so itself. @used: since when pointers it finds may be in use.
- */
-struct reader {
-	uint32_t depth, counted, section, used;
-	bool registered, allocated, lent;
-};
-
-struct object {
-	struct ioasid_rcu_head head;
-	struct object *next;
-	struct domain *domain;
-	struct set readers;
-	/* among those of its domain */
-	uint64_t number;
-	enum { FREE, NEW, DEFERRED, RETIRED, CALLED } state;
-	enum action action;
-	unsigned int again;
-	size_t size;
-	void *memory;
-};
-
-struct domain {
-	struct ioasid_rcu *rcu;
-	enum kind kind;
-	unsigned int options;
-	size_t limit;
-	bool plain;
-	struct flavour flavour;
-	struct memory memory;
-	/* OWN_OVER: the domain it stands on; how many stand on this one */
-	struct domain *inner;
-	unsigned int outer;
-	struct ioasid_space *space;
-	bool had_space;
-	/* it or its space is being destroyed: nobody's to call */
-	bool ending;
-	struct reader readers[ACTORS];
-	/* deferred, in order; not yet called */
-	struct object *first, **last;
-	uint64_t deferred;
-	size_t pending, retired, retired_bytes;
-	/* records left by threads that a child does not have */
-	unsigned int spare;
-	/* threads in calls on it that may wait */
-	unsigned int calls[ACTORS];
-	uint64_t grace_periods;
-};
-
-enum frame_kind { GETTER, CALLBACK };
-
-struct thread {
-	/* sections without a record */
-	uint32_t counted, counted_section;
-	struct {
-		enum frame_kind kind;
-		struct domain *domain;
-	} frames[FRAMES];
-	unsigned int depth;
-	/* being deferred, perhaps not yet on the list */
-	struct object *admitting;
-	/* the call may run callbacks; it is defer */
-	bool may_run, defers;
-	/* what it waits for: readers of a domain; and whoever runs callbacks */
-	struct domain *waits_for;
-	bool waits_for_runner;
-	bool hooked;
-	/* it has done something: others may be there from the input before */
-	bool here;
-	/* what had been refused before the getter */
-	unsigned int refusals;
-	struct op {
-		struct domain *domain;
-		uint32_t value, more;
-	} op;
-};
+#define STEPS_MAX 4096
 
 static const char *const op_names[] = {
 	"lock",	  "unlock", "register", "unregister",  "quiescent", "offline",
@@ -111,1659 +33,34 @@ static const char *const op_names[] = {
 	"memory", "system", "clock",	"churn",       "pages",
 };
 
-enum op_kind {
-	OP_LOCK,
-	OP_UNLOCK,
-	OP_REGISTER,
-	OP_UNREGISTER,
-	OP_QUIESCENT,
-	OP_OFFLINE,
-	OP_ONLINE,
-	OP_COOKIE,
-	OP_POLL,
-	OP_SYNCHRONIZE,
-	OP_BARRIER,
-	OP_DEFER,
-	OP_FLOOD,
-	OP_RETIRE,
-	OP_STATS,
-	OP_CREATE,
-	OP_DESTROY,
-	OP_SPACE,
-	OP_GETTER,
-	OP_LEAVE,
-	OP_EXIT,
-	OP_STEP,
-	OP_RECLAIMER,
-	OP_FORK,
-	OP_MEMORY,
-	OP_SYSTEM,
-	OP_CLOCK,
-	OP_CHURN,
-	OP_PAGES,
-	OPS,
-};
-
 static const char *const kind_names[] = {
 	"epoch",     "qsbr",	 "none",     "own",
 	"own_least", "own_qsbr", "own_over", "unknown",
 };
 
-static struct domain domains[DOMAINS];
-static struct thread threads[ACTORS];
-static struct object objects[OBJECTS];
+static struct step steps[STEPS_MAX];
+static struct program decoded;
+static const char *planted = "";
+
+/* The check that failed; what: NULL: none. */
 static struct {
-	struct domain *domain;
-	uint64_t cookie;
-	struct set readers;
-	/* polls each of which saw the sections of the one before ended */
-	unsigned int polls;
-	struct set polled;
-} cookies[COOKIES];
-/* Numbers of sections. */
-static uint32_t now;
-static struct input input;
-/* Forks that this process is inside of; what handlers of fork do. */
-static unsigned int forks, forks_made, handlers;
-/* Threads are not kept for the next input. */
-static bool fresh;
-/* The thread that may use domains of NONE. */
-static unsigned int only_thread;
-/* Steps a child still takes. */
-static uint32_t steps_left;
-static bool look_again;
-/* Looks of the thread that has the say, where it need wait for nobody. */
-static unsigned int in_vain;
-static uint64_t refused_at;
-static bool child_failed;
-/* The callback in question is not to be called: so many are to be left. */
-static unsigned int fails_domain;
-static size_t fails_pending;
-static bool threads_made;
-/* The process that has them. */
-static pid_t maker;
-
-/* --- what has been done, to be printed --- */
-
-#define LINES 4096
-
-static struct line {
-	uint8_t actor, kind, domain, inner;
-	uint32_t value, more;
-	int expected;
-	bool known, waits, child;
-	uint64_t cookie;
-} lines[LINES];
-static unsigned int line_count;
-static struct line *line_of[ACTORS];
-
-static unsigned int place_of(const struct domain *domain)
-{
-	return domain ? (unsigned int)(domain - domains) : 0;
-}
-
-static struct line *line(enum op_kind kind, const struct domain *domain,
-			 uint32_t value)
-{
-	static struct line none;
-	struct line *made = line_count < LINES ? &lines[line_count++] : &none;
-
-	*made = (struct line){ .kind = (uint8_t)kind,
-			       .actor = (uint8_t)me->index,
-			       .domain = (uint8_t)place_of(domain),
-			       .value = value };
-	if (me->index < ACTORS)
-		line_of[me->index] = made;
-	return made;
-}
-
-/* Of another thread, which goes on with what it was doing. */
-static void line_for(enum op_kind kind, const struct actor *actor)
-{
-	struct line *made = line(kind, NULL, 0);
-
-	made->actor = (uint8_t)actor->index;
-	line_of[actor->index] = made;
-}
-
-static void expect(struct line *made, int ret)
-{
-	made->known = true;
-	made->expected = ret;
-}
-
-/* --- the model --- */
-
-static struct thread *self(void)
-{
-	return &threads[me->index];
-}
-
-static bool is_actor(void)
-{
-	return me->index < ACTORS;
-}
-
-/* Whose sections count. */
-static struct domain *base(struct domain *domain)
-{
-	return domain->inner ? domain->inner : domain;
-}
-
-static bool is_qsbr(const struct domain *domain)
-{
-	return domain->kind == QSBR || domain->kind == OWN_QSBR;
-}
-
-static struct reader *reader_of(struct domain *domain, unsigned int thread)
-{
-	return &base(domain)->readers[thread];
-}
-
-static struct set open_sections(struct domain *domain)
-{
-	struct set set = { { 0 }, { 0 }, { 0 } };
-
-	for (unsigned int i = 0; i < ACTORS; i++) {
-		set.section[i] = reader_of(domain, i)->section;
-		set.used[i] = reader_of(domain, i)->used;
-		if (base(domain)->kind == EPOCH)
-			set.counted[i] = threads[i].counted_section;
-	}
-	return set;
-}
-
-static bool is_any(const uint32_t *set, const uint32_t *open)
-{
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if (set[i] && set[i] == open[i])
-			return true;
-	return false;
-}
-
-/* May a grace period be over that had to wait for it? */
-static bool ended(const struct set *set, struct domain *domain)
-{
-	struct set open = open_sections(domain);
-
-	return !is_any(set->used, open.used) &&
-	       !is_any(set->counted, open.counted);
-}
-
-/* Must it, as nothing of it is left? */
-static bool ended_surely(const struct set *set, struct domain *domain)
-{
-	struct set open = open_sections(domain);
-
-	return !is_any(set->section, open.section) &&
-	       !is_any(set->counted, open.counted);
-}
-
-/* Is a section open, but for being online of the calling thread's? */
-static bool is_read(struct domain *domain, bool others)
-{
-	struct set open = open_sections(domain);
-
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if ((open.section[i] && !(others && i == me->index)) ||
-		    open.counted[i])
-			return true;
-	return false;
-}
-
-static bool is_online(struct domain *domain, unsigned int thread)
-{
-	return is_qsbr(domain) && domain->readers[thread].section;
-}
-
-static bool in_frame(const struct thread *thread, enum frame_kind kind,
-		     const struct domain *domain)
-{
-	for (unsigned int i = 0; i < thread->depth; i++)
-		if (thread->frames[i].kind == kind &&
-		    (!domain || thread->frames[i].domain == domain))
-			return true;
-	return false;
-}
-
-static bool held(struct domain *domain, unsigned int index)
-{
-	const struct thread *thread = &threads[index];
-	const struct reader *reader = &domain->readers[index];
-
-	if (in_frame(thread, GETTER, domain))
-		return true;
-	if (is_qsbr(domain) &&
-	    (in_frame(thread, CALLBACK, domain) ||
-	     (in_frame(thread, CALLBACK, NULL) && is_online(domain, index))))
-		return true;
-	switch (domain->kind) {
-	case EPOCH:
-		return thread->counted || reader->depth;
-	case NONE:
-	case OWN:
-		return reader->depth;
-	case OWN_OVER:
-		return held(domain->inner, index);
-	default:
-		return false;
-	}
-}
-
-static int may_read(struct domain *domain, unsigned int index)
-{
-	if (is_qsbr(domain))
-		return is_online(domain, index) ? 0 : -EPERM;
-	return domain->kind == OWN_LEAST || held(domain, index) ? 0 : -EPERM;
-}
-
-/* Where no callback of @domain may run for what is around it. */
-static bool in_section(struct domain *domain, unsigned int index)
-{
-	if (in_frame(&threads[index], GETTER, NULL) || held(domain, index) ||
-	    threads[index].counted)
-		return true;
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		if (domains[i].rcu && domains[i].kind == EPOCH &&
-		    domains[i].readers[index].depth)
-			return true;
-	return false;
-}
-
-/* Does the thread hold up anybody? */
-static bool holds(unsigned int index)
-{
-	if (threads[index].depth || threads[index].counted)
-		return true;
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		if (domains[i].rcu && domains[i].readers[index].section)
-			return true;
-	return false;
-}
-
-static bool in_calls(const struct domain *domain, unsigned int but)
-{
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if (i != but && domain->calls[i])
-			return true;
-	return false;
-}
-
-static bool membarrier_lost(struct domain *domain)
-{
-	return base(domain)->plain && refused.membarrier;
-}
-
-/* Would a wait of the calling thread have to wait? */
-static bool would_wait(struct domain *domain, bool for_runner)
-{
-	return is_read(domain, is_qsbr(domain)) || membarrier_lost(domain) ||
-	       (for_runner && in_calls(domain, me->index));
-}
-
-/* Not where two could come to wait for each other. */
-static bool may_wait(struct domain *domain, bool for_runner)
-{
-	/* What the flavour cannot tell, the caller has to know. */
-	if (domain->kind == OWN_LEAST && domain->readers[me->index].section)
-		return false;
-	if (!would_wait(domain, for_runner))
-		return true;
-	if (!is_actor() || in_handler ||
-	    (is_qsbr(domain) && in_frame(self(), CALLBACK, NULL)))
-		return false;
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if (i != me->index && actors[i].waits && holds(i) &&
-		    holds(me->index))
-			return false;
-	return !for_runner || !in_frame(self(), CALLBACK, NULL) ||
-	       !in_calls(domain, me->index);
-}
-
-/* Has what the thread waits for come about? */
-static bool can_finish(unsigned int index)
-{
-	struct thread *thread = &threads[index];
-	struct domain *domain = thread->waits_for;
-	struct set open;
-
-	if (!domain || membarrier_lost(domain) ||
-	    (thread->waits_for_runner && in_calls(domain, index)))
-		return false;
-	open = open_sections(domain);
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if (open.section[i] || open.counted[i])
-			return false;
-	return true;
-}
-
-static void begin_section(struct reader *reader)
-{
-	reader->section = reader->used = ++now;
-	reader->lent = false;
-}
-
-static void end_section(struct reader *reader)
-{
-	reader->section = reader->used = 0;
-	reader->lent = false;
-}
-
-/* Does a record of the thread's need memory? */
-static bool needs_memory(const struct domain *domain, unsigned int index)
-{
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		if (&domains[i] != domain && domains[i].rcu &&
-		    domains[i].readers[index].registered &&
-		    !domains[i].readers[index].allocated &&
-		    domains[i].rcu->place == domain->rcu->place)
-			return true;
-	return false;
-}
-
-/* What has been refused so far that a record may need. */
-static unsigned int refusals(const struct domain *domain)
-{
-	return domain->memory.refusals + refused.specifics;
-}
-
-/* A record was asked for; @before: what had been refused then. */
-static bool model_register(struct domain *domain, unsigned int before,
-			   bool gone)
-{
-	struct reader *reader = &domain->readers[me->index];
-
-	if (reader->registered)
-		return true;
-	if (self()->counted || gone || refusals(domain) != before)
-		return false;
-	self()->hooked = true;
-	reader->registered = true;
-	reader->allocated = needs_memory(domain, me->index);
-	if (reader->allocated && domain->spare)
-		domain->spare--;
-	return true;
-}
-
-static void model_unregister(struct reader *reader)
-{
-	*reader = (struct reader){ 0 };
-}
-
-static void model_lock(struct domain *domain, unsigned int before)
-{
-	struct reader *reader;
-
-	domain = base(domain);
-	reader = &domain->readers[me->index];
-	if (is_qsbr(domain))
-		return;
-	if (domain->kind == EPOCH && !model_register(domain, before, false)) {
-		reader->counted++;
-		if (!self()->counted++)
-			self()->counted_section = ++now;
-		return;
-	}
-	if (!reader->depth++)
-		begin_section(reader);
-}
-
-static void model_unlock(struct domain *domain)
-{
-	struct reader *reader;
-
-	domain = base(domain);
-	reader = &domain->readers[me->index];
-	if (is_qsbr(domain))
-		return;
-	if (reader->counted) {
-		reader->counted--;
-		if (!--self()->counted)
-			self()->counted_section = 0;
-	} else if (!--reader->depth) {
-		end_section(reader);
-	}
-}
-
-static void thread_gone(unsigned int index)
-{
-	for (unsigned int i = 0; i < DOMAINS; i++) {
-		model_unregister(&domains[i].readers[index]);
-		if (fault != FAULT_EXIT_SECTION) {
-			domains[i].flavour.section[index] = 0;
-			domains[i].flavour.depth[index] = 0;
-		}
-		domains[i].calls[index] = 0;
-	}
-	threads[index] = (struct thread){ 0 };
-}
-
-/* In a child of fork, of which the calling thread is all. */
-static void model_child(void)
-{
-	for (unsigned int i = 0; i < DOMAINS; i++) {
-		struct domain *domain = &domains[i];
-
-		for (unsigned int t = 0; t < ACTORS; t++)
-			if (t != me->index && domain->readers[t].allocated)
-				domain->spare++;
-		if (domain->kind == NONE && me->index != only_thread)
-			domain->readers[me->index] =
-				domain->readers[only_thread];
-		for (unsigned int t = ACTORS; t < ACTORS + WORKERS; t++)
-			domain->flavour.section[t] = 0;
-	}
-	only_thread = me->index;
-	for (unsigned int t = 0; t < ACTORS; t++)
-		if (t != me->index)
-			thread_gone(t);
-}
-
-/* --- what can be told of a domain at any time --- */
-
-/* The library's thread of a domain; or NULL. What it was given lies in that. */
-static struct actor *worker_of(const struct domain *domain)
-{
-	for (unsigned int i = ACTORS; i < ACTORS + WORKERS; i++) {
-		uintptr_t arg = (uintptr_t)actors[i].arg;
-		const struct domain *nearest = NULL;
-
-		if (!actors[i].exists)
-			continue;
-		for (unsigned int k = 0; k < DOMAINS; k++)
-			if (domains[k].rcu && (uintptr_t)domains[k].rcu < arg &&
-			    (!nearest || (uintptr_t)nearest->rcu <
-						 (uintptr_t)domains[k].rcu))
-				nearest = &domains[k];
-		if (nearest == domain)
-			return &actors[i];
-	}
-	return NULL;
-}
-
-static size_t blocks_expected(const struct domain *domain)
-{
-	size_t blocks = 1 + domain->spare;
-
-	for (unsigned int i = 0; i < ACTORS; i++)
-		blocks += domain->readers[i].allocated;
-	return blocks;
-}
-
-static void check_stats(struct domain *domain)
-{
-	struct ioasid_domain_stats stats;
-	const struct actor *worker = worker_of(domain);
-	size_t registered = worker && worker->registers &&
-			    (domain->kind == EPOCH || domain->kind == QSBR);
-
-	for (unsigned int i = 0; i < ACTORS; i++)
-		registered += domain->readers[i].registered;
-	call_stats(domain->rcu, &stats);
-	CHECK(stats.threads == registered);
-	CHECK(stats.pending == domain->pending);
-	if (!domain->had_space) {
-		CHECK(stats.retired == domain->retired);
-		CHECK(stats.retired_bytes >= domain->retired_bytes);
-	}
-	CHECK((stats.pending || stats.retired) <= (stats.oldest_ns != 0));
-	CHECK(stats.grace_periods >= domain->grace_periods);
-	domain->grace_periods = stats.grace_periods;
-	CHECK(domain->memory.blocks == blocks_expected(domain));
-}
-
-static bool usable(const struct domain *domain)
-{
-	return domain->rcu &&
-	       (domain->kind != NONE || me->index == only_thread);
-}
-
-/* On the thread that has just done something to it. */
-static void check_domain(struct domain *domain)
-{
-	if (!domain->rcu || !is_actor())
-		return;
-	CHECK(call_pending(domain->rcu) == domain->pending);
-	CHECK(domain->memory.blocks == blocks_expected(domain));
-	if (!usable(domain))
-		return;
-	CHECK(call_held(domain->rcu, in_frame(self(), GETTER, domain),
-			self()->counted && domain->kind == EPOCH) ==
-	      held(domain, me->index));
-	CHECK(ioasid_rcu_check_reader(domain->rcu) ==
-	      may_read(domain, me->index));
-}
-
-/* --- waits --- */
-
-static void parked(unsigned int index)
-{
-	struct domain *domain = threads[index].waits_for;
-
-	/* It may have been online again for a callback meanwhile. */
-	if (domain && is_qsbr(domain))
-		end_section(&domain->readers[index]);
-	if (line_of[index])
-		line_of[index]->waits = true;
-}
-
-struct wait {
-	struct domain *before;
-	bool runner_before, online;
-	struct set readers;
-};
-
-static void wait_begin(struct wait *wait, struct domain *domain, bool runner)
-{
-	struct thread *thread = self();
-
-	wait->before = thread->waits_for;
-	wait->runner_before = thread->waits_for_runner;
-	wait->online = is_online(domain, me->index);
-	if (wait->online)
-		end_section(&domain->readers[me->index]);
-	wait->readers = open_sections(domain);
-	thread->waits_for = domain;
-	thread->waits_for_runner = runner;
-	domain->calls[me->index]++;
-}
-
-static void wait_end(struct wait *wait, struct domain *domain)
-{
-	struct thread *thread = self();
-
-	thread->waits_for = wait->before;
-	thread->waits_for_runner = wait->runner_before;
-	domain->calls[me->index]--;
-	if (!is_qsbr(domain))
-		return;
-	end_section(&domain->readers[me->index]);
-	if (wait->online)
-		begin_section(&domain->readers[me->index]);
-}
-
-/* --- callbacks --- */
-
-static void take_steps(void);
-static void close_sections(void);
-
-static void enlist(struct domain *domain, struct object *object)
-{
-	object->state = DEFERRED;
-	object->number = ++domain->deferred;
-	object->next = NULL;
-	*domain->last = object;
-	domain->last = &object->next;
-	domain->pending++;
-}
-
-/* A deferred object goes on the model's list when the library has it. */
-static void note_admitted(struct domain *domain, size_t pending)
-{
-	struct object *object = self()->admitting;
-
-	/* What callbacks of the same call have done is on the list already. */
-	if (!object || object->domain != domain ||
-	    ioasid_rcu_pending(domain->rcu) != pending + 1)
-		return;
-	self()->admitting = NULL;
-	enlist(domain, object);
-}
-
-static struct object *object_new(struct domain *domain, enum action action)
-{
-	for (unsigned int i = 0; i < OBJECTS; i++) {
-		struct object *object = &objects[i];
-
-		if (object->state != FREE)
-			continue;
-		*object = (struct object){ .domain = domain,
-					   .state = NEW,
-					   .action = action,
-					   .memory = malloc(8) };
-		return object;
-	}
-	return NULL;
-}
-
-static void object_free(struct object *object)
-{
-	free(object->memory);
-	object->memory = NULL;
-	object->state = FREE;
-}
-
-static void deferred_called(struct ioasid_rcu_head *head);
-static void retired_called(struct ioasid_rcu_head *head);
-
-/* -EAGAIN or 0. What is around it has been looked at. */
-static int defer_object(struct domain *domain, struct object *object)
-{
-	struct object *before;
-	int ret;
-
-	if (!is_actor()) {
-		/* A worker's callback: what it defers is on the list at once. */
-		object->readers = open_sections(domain);
-		enlist(domain, object);
-		ret = call_defer(domain->rcu, &object->head, deferred_called);
-		CHECK(!ret);
-		return 0;
-	}
-	before = self()->admitting;
-	object->readers = open_sections(domain);
-	self()->admitting = object;
-	ret = call_defer(domain->rcu, &object->head, deferred_called);
-	if (!ret)
-		note_admitted(domain, domain->pending);
-	/* On the list exactly if the answer is so; it may have been called. */
-	CHECK(!self()->admitting == !ret);
-	self()->admitting = before;
-	if (ret)
-		object_free(object);
-	return ret;
-}
-
-static void retire_object(struct domain *domain, size_t size)
-{
-	struct object *object = object_new(domain, ACTION_NONE);
-
-	if (!object)
-		return;
-	object->state = RETIRED;
-	object->size = size;
-	object->readers = open_sections(domain);
-	domain->retired++;
-	domain->retired_bytes += size;
-	call_retire(domain->rcu, &object->head, retired_called, size);
-}
-
-static void churn(struct domain *domain)
-{
-	struct ioasid_space *space = domain->space;
-	ioasid_t id;
-	int ret;
-
-	if (!space || domain->ending)
-		return;
-	ret = ioasid_space_alloc(space, NULL, 2, 4000, domain, &id);
-	CHECK(!ret || ret == -EAGAIN || (ret == -ENOMEM && refused.map));
-	if (!ret)
-		CHECK(!ioasid_space_free(space, id));
-}
-
-static void act(struct object *object, struct domain *domain)
-{
-	struct object *other;
-	struct wait wait;
-
-	switch (object->action) {
-	case ACTION_OTHER:
-		other = object_new(domain, ACTION_NONE);
-		if (!other)
-			return;
-		if (domain->pending < domain->limit)
-			defer_object(domain, other);
-		else
-			object_free(other);
-		return;
-	case ACTION_RETIRE:
-		retire_object(domain, 100);
-		return;
-	case ACTION_SECTION:
-		if (is_actor() && !is_qsbr(domain)) {
-			unsigned int before = refusals(base(domain));
-
-			call_lock(domain->rcu);
-			model_lock(domain, before);
-			check_domain(domain);
-			call_unlock(domain->rcu, 1);
-			model_unlock(domain);
-		}
-		return;
-	case ACTION_SYNCHRONIZE:
-		if (!is_actor() || is_qsbr(domain) || in_handler ||
-		    !may_wait(domain, false))
-			return;
-		wait_begin(&wait, domain, false);
-		CHECK(call_synchronize(domain->rcu) ==
-		      (held(domain, me->index) ? -EDEADLK : 0));
-		wait_end(&wait, domain);
-		return;
-	case ACTION_BARRIER:
-		CHECK(ioasid_rcu_barrier(domain->rcu) == -EDEADLK);
-		return;
-	case ACTION_CHURN:
-		if (!in_handler)
-			churn(domain);
-		return;
-	case ACTION_SERVE:
-		if (is_actor() && !in_handler) {
-			take_steps();
-			close_sections();
-		}
-		return;
-	default:
-		return;
-	}
-}
-
-static void run_object(struct ioasid_rcu_head *head)
-{
-	struct object *object = ioasid_container_of(head, struct object, head);
-	struct domain *domain = object->domain;
-	struct thread before = { 0 };
-	struct reader *reader;
-
-	if (is_actor())
-		note_admitted(domain, domain->pending - 1);
-	/* What a printed program is to find, if it must not be called here. */
-	fails_domain = place_of(domain);
-	fails_pending = domain->pending;
-	CHECK(object->state == DEFERRED);
-	CHECK(ended(&object->readers, domain));
-	CHECK(domain->first == object);
-	fails_pending = 0;
-	domain->first = object->next;
-	if (!domain->first)
-		domain->last = &domain->first;
-	object->state = CALLED;
-	domain->pending--;
-	CHECK(call_pending(domain->rcu) == domain->pending);
-	if (is_actor()) {
-		CHECK(self()->may_run);
-		CHECK(!self()->defers || !in_frame(self(), CALLBACK, NULL));
-		CHECK(!in_frame(self(), GETTER, NULL));
-		CHECK(!in_frame(self(), CALLBACK, domain));
-		reader = &domain->readers[me->index];
-		CHECK(reader->lent || !in_section(domain, me->index));
-		if (is_qsbr(domain) && !reader->section &&
-		    (domain->kind == OWN_QSBR || reader->registered)) {
-			begin_section(reader);
-			reader->lent = true;
-		} else if (reader->lent) {
-			reader->used = ++now;
-		}
-		before = *self();
-		CHECK(self()->depth < FRAMES);
-		self()->frames[self()->depth].kind = CALLBACK;
-		self()->frames[self()->depth++].domain = domain;
-		self()->may_run = self()->defers = false;
-		self()->waits_for = NULL;
-		domain->calls[me->index]++;
-		check_domain(domain);
-	} else {
-		CHECK(domain->options & WITH_RECLAIMER);
-		CHECK(worker_of(domain) == me);
-	}
-	if (object->action == ACTION_AGAIN && object->again++ < 2 &&
-	    domain->pending < domain->limit) {
-		object->state = NEW;
-		defer_object(domain, object);
-	} else {
-		act(object, domain);
-		object_free(object);
-	}
-	if (!is_actor())
-		return;
-	reader = &domain->readers[me->index];
-	if (reader->lent)
-		reader->used = 0;
-	self()->depth--;
-	self()->may_run = before.may_run;
-	self()->defers = before.defers;
-	self()->waits_for = before.waits_for;
-	domain->calls[me->index]--;
-}
-
-static void deferred_called(struct ioasid_rcu_head *head)
-{
-	if (faulty_now(FAULT_CALL_LOST, 3))
-		return;
-	run_object(head);
-	if (faulty_now(FAULT_CALLED_TWICE, 2))
-		run_object(head);
-}
-
-static void retired_called(struct ioasid_rcu_head *head)
-{
-	struct object *object = ioasid_container_of(head, struct object, head);
-	struct domain *domain = object->domain;
-
-	CHECK(object->state == RETIRED);
-	CHECK(ended(&object->readers, domain));
-	domain->retired--;
-	domain->retired_bytes -= object->size;
-	object_free(object);
-}
-
-/* Around a call that may run callbacks, for which it goes online. */
-struct run {
-	bool may_run, defers, online;
-};
-
-static void run_begin(struct run *run, struct domain *domain, bool defers)
-{
-	*run = (struct run){ self()->may_run, self()->defers,
-			     is_online(domain, me->index) };
-	self()->may_run = true;
-	self()->defers = defers;
-}
-
-static void run_end(const struct run *run, struct domain *domain)
-{
-	self()->may_run = run->may_run;
-	self()->defers = run->defers;
-	if (is_qsbr(domain) && !run->online)
-		end_section(&domain->readers[me->index]);
-}
-
-/* --- operations, each on the thread that does it --- */
-
-/* Sections of a thread that are a getter's, not its own to end. */
-static unsigned int of_getters(struct domain *domain)
-{
-	unsigned int count = 0;
-
-	for (unsigned int i = 0; i < self()->depth; i++)
-		count += self()->frames[i].kind == GETTER &&
-			 base(self()->frames[i].domain) == base(domain);
-	return count;
-}
-
-static unsigned int own_sections(struct domain *domain)
-{
-	const struct reader *reader = reader_of(domain, me->index);
-
-	return reader->depth + reader->counted - of_getters(domain);
-}
-
-static void do_lock(void)
-{
-	struct domain *domain = self()->op.domain;
-	unsigned int before = refusals(base(domain));
-
-	if (own_sections(domain) > 5)
-		return;
-	line(OP_LOCK, domain, 0);
-	call_lock(domain->rcu);
-	model_lock(domain, before);
-}
-
-static void unlock(struct domain *domain)
-{
-	const struct reader *reader = reader_of(domain, me->index);
-	unsigned int depth = reader->depth + reader->counted;
-
-	line(OP_UNLOCK, domain, 0);
-	call_unlock(domain->rcu, depth);
-	model_unlock(domain);
-	check_domain(domain);
-}
-
-/* The nearest domain with a section that the thread may end; or NULL. */
-static struct domain *with_section(struct domain *domain)
-{
-	unsigned int place = place_of(domain);
-
-	for (unsigned int i = 0; i < DOMAINS; i++) {
-		domain = &domains[(place + i) % DOMAINS];
-		if (domain->rcu && !domain->inner && !is_qsbr(domain) &&
-		    usable(domain) && own_sections(domain))
-			return domain;
-	}
-	return NULL;
-}
-
-static void do_unlock(void)
-{
-	struct domain *domain = self()->op.domain;
-
-	if (!domain->inner || !own_sections(domain))
-		domain = with_section(domain);
-	if (domain)
-		unlock(domain);
-}
-
-static void do_register(void)
-{
-	struct domain *domain = self()->op.domain;
-	unsigned int before = refusals(domain);
-	struct reader *reader = &domain->readers[me->index];
-	struct line *made = line(OP_REGISTER, domain, 0);
-	int ret = call_register(domain->rcu);
-	int expected = 0;
-
-	if (domain->kind == EPOCH || domain->kind == QSBR)
-		expected = model_register(domain, before, false) ? 0 : -ENOMEM;
-	if (is_qsbr(domain) && !expected && !reader->section) {
-		begin_section(reader);
-		/* Who calls it puts the thread offline again. */
-		reader->lent = in_frame(self(), CALLBACK, domain);
-	}
-	expect(made, expected);
-	CHECK(ret == expected);
-}
-
-static void do_unregister(void)
-{
-	struct domain *domain = self()->op.domain;
-	struct reader *reader = &domain->readers[me->index];
-	struct line *made = line(OP_UNREGISTER, domain, 0);
-	int expected = 0;
-
-	if (held(domain, me->index)) {
-		expected = -EDEADLK;
-	} else if (domain->kind == EPOCH || domain->kind == QSBR) {
-		expected = reader->registered ? 0 : -ENOENT;
-		model_unregister(reader);
-	} else if (domain->kind == OWN_QSBR) {
-		end_section(reader);
-	}
-	expect(made, expected);
-	CHECK(call_unregister(domain->rcu) == expected);
-}
-
-/* What is reported is so only outside of everything. */
-static bool may_report(struct domain *domain)
-{
-	return !self()->depth && !held(domain, me->index);
-}
-
-static int report_expected(const struct domain *domain)
-{
-	return domain->kind == QSBR && !domain->readers[me->index].registered ?
-		       -ENOENT :
-		       0;
-}
-
-static void do_quiescent(void)
-{
-	struct domain *domain = self()->op.domain;
-	struct reader *reader = &domain->readers[me->index];
-
-	if (!may_report(domain))
-		return;
-	expect(line(OP_QUIESCENT, domain, 0), report_expected(domain));
-	CHECK(call_quiescent(domain->rcu) == report_expected(domain));
-	if (is_online(domain, me->index))
-		begin_section(reader);
-}
-
-static void do_offline(void)
-{
-	struct domain *domain = self()->op.domain;
-
-	if (!may_report(domain))
-		return;
-	expect(line(OP_OFFLINE, domain, 0), report_expected(domain));
-	CHECK(call_offline(domain->rcu) == report_expected(domain));
-	if (is_qsbr(domain))
-		end_section(&domain->readers[me->index]);
-}
-
-static void do_online(void)
-{
-	struct domain *domain = self()->op.domain;
-	int expected = report_expected(domain);
-
-	if (is_online(domain, me->index) || !may_report(domain))
-		return;
-	expect(line(OP_ONLINE, domain, 0), expected);
-	CHECK(ioasid_rcu_thread_online(domain->rcu) == expected);
-	if (is_qsbr(domain) && !expected)
-		begin_section(&domain->readers[me->index]);
-}
-
-static void do_cookie(void)
-{
-	struct op *op = &self()->op;
-	uint32_t place = op->value % COOKIES;
-
-	line(OP_COOKIE, op->domain, place);
-	cookies[place].domain = op->domain;
-	cookies[place].readers = open_sections(op->domain);
-	cookies[place].polls = 0;
-	cookies[place].cookie = ioasid_rcu_start_poll(op->domain->rcu);
-}
+	const char *file, *what;
+	int line;
+} failure;
 
 /*
- * Has the next poll to say yes? One ends the grace period that was under way, at
- * the latest when what it saw is over, and begins another; then that ends so.
+ * In a process that tries a program for another: the check
+ * that failed in it, or 0. Else NULL.
  */
-static bool poll_due(uint32_t place)
+static uint32_t *verdict;
+
+static uint32_t mark(int line, const char *what)
 {
-	struct domain *domain = cookies[place].domain;
-	struct set open = open_sections(domain);
+	uint32_t hash = (uint32_t)line;
 
-	if (in_handler || membarrier_lost(domain))
-		return false;
-	for (unsigned int i = 0; i < ACTORS; i++)
-		if (open.counted[i]) {
-			cookies[place].polls = 0;
-			return false;
-		}
-	if (!is_read(domain, false))
-		return true;
-	if (cookies[place].polls &&
-	    !ended_surely(&cookies[place].polled, domain))
-		return false;
-	cookies[place].polled = open;
-	return cookies[place].polls++ >= 2;
-}
-
-static void poll_cookie(uint32_t place)
-{
-	struct domain *domain = cookies[place].domain;
-	struct line *made;
-	bool due, passed;
-
-	if (!domain || domain->ending || !usable(domain))
-		return;
-	made = line(OP_POLL, domain, place);
-	due = poll_due(place);
-	passed = call_poll(domain->rcu, cookies[place].cookie);
-	if (!ended(&cookies[place].readers, domain)) {
-		expect(made, false);
-		CHECK(!passed);
-	} else if (due) {
-		expect(made, true);
-		CHECK(passed);
-	}
-}
-
-static void do_poll(void)
-{
-	poll_cookie(self()->op.value % COOKIES);
-}
-
-static bool eio_due(struct domain *domain, uint64_t since)
-{
-	return domain->plain && refused.membarrier &&
-	       clock_now - since >= 1000000000u;
-}
-
-static void do_synchronize(void)
-{
-	struct domain *domain = self()->op.domain;
-	bool refuse = held(domain, me->index);
-	struct line *made;
-	struct wait wait;
-	uint64_t since;
-	bool lost;
-	int ret;
-
-	if (!refuse && !may_wait(domain, false))
-		return;
-	made = line(OP_SYNCHRONIZE, domain, 0);
-	expect(made, refuse ? -EDEADLK : 0);
-	if (refuse) {
-		CHECK(call_synchronize(domain->rcu) == -EDEADLK);
-		return;
-	}
-	/* Refused from before on it cannot pass. */
-	lost = domain->plain && refused.membarrier;
-	since = refused_at;
-	wait_begin(&wait, domain, false);
-	ret = call_synchronize(domain->rcu);
-	if (lost && refused.membarrier && refused_at == since)
-		CHECK(ret == -EIO);
-	if (ret == -EIO) {
-		CHECK(eio_due(domain, refused_at));
-		expect(made, ret);
-	} else {
-		CHECK(!ret);
-		CHECK(ended(&wait.readers, domain));
-	}
-	wait_end(&wait, domain);
-}
-
-/* Expected of barrier at once, or 1: it waits. */
-static int barrier_refusal(struct domain *domain)
-{
-	if (held(domain, me->index) || in_frame(self(), CALLBACK, domain))
-		return -EDEADLK;
-	if (in_section(domain, me->index) && domain->pending)
-		return -EDEADLK;
-	return 1;
-}
-
-static void do_barrier(void)
-{
-	struct domain *domain = self()->op.domain;
-	int refusal = barrier_refusal(domain);
-	bool inside = in_section(domain, me->index);
-	uint64_t target = domain->deferred;
-	struct line *made;
-	struct wait wait;
-	struct run run;
-	int ret;
-
-	if (refusal > 0 && !may_wait(domain, true))
-		return;
-	made = line(OP_BARRIER, domain, 0);
-	if (refusal <= 0) {
-		expect(made, refusal);
-		CHECK(call_barrier(domain->rcu) == refusal);
-		return;
-	}
-	wait_begin(&wait, domain, true);
-	run_begin(&run, domain, false);
-	ret = call_barrier(domain->rcu);
-	run_end(&run, domain);
-	wait_end(&wait, domain);
-	expect(made, ret);
-	if (ret == -EIO) {
-		CHECK(eio_due(domain, refused_at));
-	} else if (ret == -EDEADLK) {
-		CHECK(inside && in_calls(domain, me->index));
-	} else {
-		CHECK(!ret);
-		CHECK(!domain->first || domain->first->number > target);
-	}
-}
-
-/* Does the library have to refuse at the limit? */
-static bool refuses(struct domain *domain)
-{
-	return in_handler || is_online(domain, me->index) ||
-	       in_frame(self(), CALLBACK, NULL) ||
-	       in_section(domain, me->index);
-}
-
-/* Whether the last was not to be done here. */
-static bool defer_tried;
-
-/* False: refused, or not to be done here. */
-static bool defer_one(struct domain *domain, enum action action)
-{
-	bool full = domain->pending >= domain->limit;
-	bool refuse = full && refuses(domain);
-	bool reclaims = domain->options & WITH_RECLAIMER;
-	struct actor *worker = worker_of(domain);
-	struct object *object;
-	struct wait wait;
-	struct run run;
-	int ret;
-
-	defer_tried = false;
-	if (full && !refuse && !may_wait(domain, true))
-		return false;
-	/* Who waits for it gives it a turn in a flavour's own function alone. */
-	if (full && !refuse && reclaims &&
-	    (in_handler || (worker ? domain->kind != OWN : !refused.thread)))
-		return false;
-	object = object_new(domain, action);
-	if (!object)
-		return false;
-	defer_tried = true;
-	run_begin(&run, domain, true);
-	if (full && !refuse) {
-		wait_begin(&wait, domain, true);
-		awaited = worker;
-	}
-	ret = defer_object(domain, object);
-	if (full && !refuse) {
-		awaited = NULL;
-		wait_end(&wait, domain);
-	}
-	run_end(&run, domain);
-	if (refuse)
-		CHECK(ret == -EAGAIN);
-	else
-		CHECK(!ret ||
-		      (full && ret == -EAGAIN && eio_due(domain, refused_at)));
-	return !ret;
-}
-
-static void do_defer(void)
-{
-	struct domain *domain = self()->op.domain;
-	enum action action = self()->op.value % ACTIONS;
-	bool at_once = domain->kind == NONE && !self()->depth &&
-		       !in_section(domain, me->index) &&
-		       action != ACTION_AGAIN && action != ACTION_OTHER;
-	uint64_t own = domain->deferred + 1;
-	struct line *made = line(OP_DEFER, domain, action);
-	bool done = defer_one(domain, action);
-
-	expect(made, done);
-	if (!done && !defer_tried)
-		made->kind = OP_STATS;
-	/* What its callback deferred may be left. */
-	if (at_once && done && !in_handler)
-		CHECK(!domain->first || domain->first->number > own);
-}
-
-static void do_flood(void)
-{
-	struct domain *domain = self()->op.domain;
-	unsigned int count = 30 + self()->op.value % 40;
-	bool clear = !self()->depth && !in_section(domain, me->index) &&
-		     !is_read(domain, false) && !in_calls(domain, ACTORS) &&
-		     !membarrier_lost(domain) && domain->limit > 100 &&
-		     !(domain->options & WITH_RECLAIMER);
-	uint64_t first = domain->deferred + 1;
-	unsigned int done = 0, before;
-	struct line *made;
-
-	made = line(OP_FLOOD, domain, count);
-	before = line_count;
-	while (done < count && defer_one(domain, ACTION_NONE))
-		done++;
-	made->value = done;
-	/* Every 32nd looks for what is due; if no callback took more steps. */
-	if (clear && done > 32 && line_count == before)
-		CHECK(!domain->first || domain->first->number > first);
-}
-
-static void do_retire(void)
-{
-	struct domain *domain = self()->op.domain;
-	size_t size = (size_t)self()->op.value << 6;
-
-	line(OP_RETIRE, domain, self()->op.value);
-	retire_object(domain, size);
-}
-
-static void do_stats(void)
-{
-	line(OP_STATS, self()->op.domain, 0);
-	check_stats(self()->op.domain);
-}
-
-/* No other thread is or may come where it needs the domain. */
-static bool is_clear(struct domain *domain)
-{
-	return !in_calls(domain, ACTORS) && !is_read(domain, true) &&
-	       !membarrier_lost(domain) && !domain->outer;
-}
-
-static void make_domain(uint32_t kind, uint32_t options, bool refuse)
-{
-	struct ioasid_rcu_config config;
-	struct domain *domain = domains, *inner = NULL;
-	struct ioasid_rcu *rcu = NULL;
-	struct line *made;
-	int ret;
-
-	while (domain < &domains[DOMAINS] && domain->rcu)
-		domain++;
-	if (domain == &domains[DOMAINS])
-		return;
-	if (kind == OWN_OVER) {
-		for (inner = domains; inner < &domains[DOMAINS]; inner++)
-			if (inner->rcu && inner->kind == EPOCH &&
-			    !inner->ending)
-				break;
-		if (inner == &domains[DOMAINS]) {
-			inner = NULL;
-			kind = OWN;
-		}
-	}
-	/* One domain of NONE is one thread's; and it is the first one's. */
-	*domain = (struct domain){ .kind = kind < KINDS ? kind : EPOCH,
-				   .options = options,
-				   .limit = limit_of(options),
-				   .inner = inner };
-	domain->last = &domain->first;
-	domain->flavour.inner = inner ? inner->rcu : NULL;
-	domain->memory.refuse = refuse;
-	domain->memory.leaks = fault == FAULT_RECORD_LEAK;
-	made = line(OP_CREATE, domain, kind);
-	made->more = options;
-	made->inner = (uint8_t)place_of(inner);
-	config = config_of(domain->kind, options, &domain->flavour,
-			   &domain->memory);
-	if (kind == KINDS)
-		config.flavour = 99;
-	ret = ioasid_rcu_create(&config, &rcu);
-	if (kind == KINDS || (kind == NONE && config.reclaimer)) {
-		expect(made, -EINVAL);
-		CHECK(ret == -EINVAL);
-	} else if (refuse) {
-		expect(made, -ENOMEM);
-		CHECK(ret == -ENOMEM);
-	} else {
-		expect(made, 0);
-		CHECK(!ret);
-		domain->plain = kind == EPOCH && !config.no_membarrier &&
-				!refused.membarrier;
-		CHECK(kind != EPOCH ||
-		      (rcu->read_side == IOASID_RCU_READ_PLAIN) ==
-			      domain->plain);
-		if (inner)
-			inner->outer++;
-	}
-	domain->rcu = rcu;
-	domain->memory.refuse = 0;
-	CHECK(domain->memory.blocks == (rcu != NULL));
-}
-
-static void do_create(void)
-{
-	uint32_t value = self()->op.value, options = self()->op.more;
-	unsigned int count = options & 32 ? 18 : 1;
-
-	while (count--)
-		make_domain(value % (KINDS + 1), options & 31, options & 64);
-}
-
-static void forget_domain(struct domain *domain)
-{
-	for (unsigned int i = 0; i < COOKIES; i++)
-		if (cookies[i].domain == domain)
-			cookies[i].domain = NULL;
-	if (domain->inner)
-		domain->inner->outer--;
-	CHECK(!domain->pending && !domain->first && !domain->retired);
-	CHECK(!domain->memory.blocks);
-	*domain = (struct domain){ 0 };
-}
-
-static void do_destroy(void)
-{
-	struct domain *domain = self()->op.domain;
-	int expected = domain->space ? -EBUSY : barrier_refusal(domain);
-	struct line *made;
-	struct wait wait;
-	struct run run;
-	int ret;
-
-	/* Sections of its own are refused, those of others the caller's. */
-	if (domain->outer || (expected > 0 && !is_clear(domain)) ||
-	    (expected > 0 && !may_wait(domain, true)) || in_handler)
-		return;
-	made = line(OP_DESTROY, domain, 0);
-	if (expected <= 0) {
-		expect(made, expected);
-		CHECK(call_destroy(domain->rcu) == expected);
-		return;
-	}
-	expect(made, 0);
-	domain->ending = true;
-	wait_begin(&wait, domain, true);
-	run_begin(&run, domain, false);
-	ret = call_destroy(domain->rcu);
-	run_end(&run, domain);
-	wait_end(&wait, domain);
-	CHECK(!ret);
-	forget_domain(domain);
-}
-
-static void do_space(void)
-{
-	struct domain *domain = self()->op.domain;
-	struct ioasid_space_config config = { .rcu = domain->rcu, .max = 5000 };
-	struct wait wait;
-	struct run run;
-	struct ioasid_domain_stats stats;
-	ioasid_t id;
-	int ret;
-
-	if (in_handler)
-		return;
-	if (!domain->space) {
-		/* What waits may be too much for memory to be taken. */
-		ioasid_rcu_stats(domain->rcu, &stats);
-		if ((domain->options & WITH_RETIRED_LIMIT) && stats.retired)
-			return;
-		line(OP_SPACE, domain, 1);
-		config.store = self()->op.value % 3 == 2 ? IOASID_STORE_HASH :
-			       self()->op.value % 3	 ? IOASID_STORE_BITMAP :
-							   IOASID_STORE_RADIX;
-		config.hash_seed = 1;
-		lines[line_count - 1].more = config.store;
-		ret = ioasid_space_create(&config, &domain->space);
-		CHECK(!ret || (ret == -ENOMEM && refused.map));
-		if (ret) {
-			domain->space = NULL;
-			return;
-		}
-		CHECK(!ioasid_space_alloc(domain->space, NULL, 1, 1, domain,
-					  &id));
-		domain->had_space = true;
-		return;
-	}
-	if (self()->depth || holds(me->index) || !is_clear(domain))
-		return;
-	line(OP_SPACE, domain, 0);
-	domain->ending = true;
-	CHECK(!ioasid_space_free(domain->space, 1));
-	/* Waits as barrier does, if anything was retired. */
-	wait_begin(&wait, domain, true);
-	run_begin(&run, domain, false);
-	CHECK(!ioasid_space_destroy(domain->space));
-	run_end(&run, domain);
-	wait_end(&wait, domain);
-	domain->ending = false;
-	domain->space = NULL;
-}
-
-static bool getter(void *data)
-{
-	struct domain *domain = data;
-
-	unsigned int before[DOMAINS];
-
-	/* The library has opened a section around it, as a reader would. */
-	model_lock(domain, self()->refusals);
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		before[i] = domains[i].readers[me->index].depth +
-			    domains[i].readers[me->index].counted;
-	self()->frames[self()->depth].kind = GETTER;
-	self()->frames[self()->depth++].domain = domain;
-	check_domain(domain);
-	take_steps();
-	/* Sections nest: what began in the getter ends in it. */
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		while (domains[i].rcu && !domains[i].inner &&
-		       usable(&domains[i]) &&
-		       domains[i].readers[me->index].depth +
-				       domains[i].readers[me->index].counted >
-			       before[i])
-			unlock(&domains[i]);
-	self()->depth--;
-	return true;
-}
-
-static void do_getter(void)
-{
-	struct domain *domain = self()->op.domain;
-	struct run run;
-	void *data;
-
-	if (!domain->space || self()->depth >= FRAMES - 2 || in_handler ||
-	    (is_qsbr(domain) && !is_online(domain, me->index)))
-		return;
-	line(OP_GETTER, domain, 0);
-	run_begin(&run, domain, false);
-	self()->may_run = false;
-	self()->refusals = refusals(base(domain));
-	CHECK(!ioasid_space_find(domain->space, NULL, 1, getter, &data));
-	CHECK(data == domain);
-	run_end(&run, domain);
-	model_unlock(domain);
-	check_domain(domain);
-}
-
-static void do_memory(void)
-{
-	struct domain *domain = self()->op.domain;
-
-	domain->memory.refuse = 1 + self()->op.value % 3;
-	line(OP_MEMORY, domain, domain->memory.refuse);
-}
-
-static void do_system(void)
-{
-	line(OP_SYSTEM, NULL, self()->op.value);
-	switch (self()->op.value % 7) {
-	case 0:
-		refused.membarrier = refused.futex = refused.thread = false;
-		refused.specific = refused.map = refused.random = false;
-		return;
-	case 1:
-		if (!refused.membarrier)
-			refused_at = clock_now++;
-		refused.membarrier = true;
-		return;
-	case 2:
-		refused.futex = true;
-		return;
-	case 3:
-		refused.thread = true;
-		return;
-	case 4:
-		/* Threads that are kept have what they asked for. */
-		refused.specific = fresh;
-		return;
-	case 5:
-		refused.map = true;
-		return;
-	default:
-		refused.random = true;
-		return;
-	}
-}
-
-static void do_clock(void)
-{
-	line(OP_CLOCK, NULL, self()->op.value);
-	clock_now += (uint64_t)self()->op.value * 100000000u;
-}
-
-static void do_churn(void)
-{
-	struct domain *domain = self()->op.domain;
-
-	if (in_handler)
-		return;
-	line(OP_CHURN, domain, 0);
-	for (unsigned int i = 0; i < 1 + self()->op.value % 64; i++)
-		churn(domain);
-}
-
-/* What the library asks of the system besides. */
-static void do_pages(void)
-{
-	uint32_t value = self()->op.value;
-	size_t size = (size_t)(1 + value % 8) << (value & 64 ? 20 : 12);
-	bool huge = value & 128;
-	unsigned char *pages = ioasid_pages_reserve(size, huge);
-
-	line(OP_PAGES, NULL, value);
-	CHECK(!pages == refused.map);
-	CHECK(!ioasid_pages_reserve(SIZE_MAX - 4096, huge));
-	ioasid_random(pages);
-	if (!pages)
-		return;
-	CHECK(!huge || size < 2u << 20 || !((uintptr_t)pages & 0x1fffff));
-	CHECK(!pages[0] && !pages[size / 2] && !pages[size - 1]);
-	memset(pages, 1, size);
-	size_t back = ioasid_pages_discard(pages + 1, size - 1);
-
-	CHECK(back < size && (back == 0 || size > 4096));
-	CHECK(pages[0] == 1 && pages[size - 1] == !back);
-	ioasid_pages_release(pages, size, huge);
-}
-
-/* --- fork --- */
-
-static struct domain *nth_domain(uint32_t n);
-
-/* In a handler of fork: whatever would have to wait is refused. */
-static void handle(bool child)
-{
-	struct domain *domain = nth_domain(handlers >> 4);
-	uint64_t target;
-	struct wait wait;
-	struct run run;
-	int ret;
-
-	if (!domain || !usable(domain))
-		return;
-	in_handler = true;
-	if (handlers & 1)
-		poll_cookie(handlers >> 5);
-	if ((handlers & 2) && !is_qsbr(domain)) {
-		unsigned int before = refusals(base(domain));
-
-		call_lock(domain->rcu);
-		model_lock(domain, before);
-		check_domain(domain);
-		unlock(domain);
-	}
-	/* A flavour that stands on another, and one of its own, wait by theirs. */
-	if ((handlers & 4) && domain->kind <= NONE &&
-	    !in_frame(self(), CALLBACK, NULL)) {
-		bool refuse = held(domain, me->index);
-
-		wait_begin(&wait, domain, false);
-		ret = call_synchronize(domain->rcu);
-		if (refuse)
-			CHECK(ret == -EDEADLK);
-		else
-			CHECK(ret == -EDEADLK ||
-			      (ret == -EIO && eio_due(domain, refused_at)) ||
-			      (!ret &&
-			       (child || ended(&wait.readers, domain))));
-		wait_end(&wait, domain);
-		if (!refuse && barrier_refusal(domain) > 0) {
-			target = domain->deferred;
-			wait_begin(&wait, domain, true);
-			run_begin(&run, domain, false);
-			ret = call_barrier(domain->rcu);
-			run_end(&run, domain);
-			wait_end(&wait, domain);
-			CHECK(ret == -EDEADLK ||
-			      (ret == -EIO && eio_due(domain, refused_at)) ||
-			      (!ret && (child || !domain->first ||
-					domain->first->number > target)));
-		}
-	}
-	if ((handlers & 8) && domain->pending < domain->limit)
-		defer_one(domain, ACTION_NONE);
-	if (domain->pending >= domain->limit && domain->kind != NONE &&
-	    !self()->depth)
-		CHECK(!defer_one(domain, ACTION_NONE));
-	in_handler = false;
-}
-
-static bool handling(void)
-{
-	return me && is_actor() && handlers;
-}
-
-static void fork_prepares(void)
-{
-	if (handling())
-		handle(false);
-}
-
-static void fork_in_parent(void)
-{
-	if (handling())
-		handle(false);
-}
-
-static void fork_in_child(void)
-{
-	if (!me || !is_actor())
-		return;
-	model_child();
-	actors_alone();
-	if (handlers)
-		handle(true);
-}
-
-/* What a child covers counts, and a child may have threads. */
-int __llvm_profile_write_file(void) __attribute__((weak));
-const char *__tsan_default_options(void);
-
-const char *__tsan_default_options(void)
-{
-	return "die_after_fork=0";
+	while (*what)
+		hash = (hash ^ (unsigned char)*what++) * 16777619u;
+	return hash | 1;
 }
 
 enum { CHILD_FAILED = 77 };
@@ -1774,585 +71,445 @@ static void end_child(void)
 	_exit(CHILD_FAILED);
 }
 
-static void drive(void);
-static void finish(void);
-
-static void do_fork(void)
+static void check_failed(const char *file, int line, const char *what)
 {
-	uint32_t steps = self()->op.value;
-	struct line *made;
-	pid_t child;
-	int status;
-
-	if (forks >= FORKS || forks_made >= 3)
-		return;
-	forks_made++;
-	made = line(OP_FORK, nth_domain(self()->op.more >> 4), steps);
-	made->more = handlers = self()->op.more;
-	/* Not to be written by the child once more. */
-	fflush(NULL);
-	child = fork();
-	CHECK(child >= 0);
-	if (child) {
-		handlers = 0;
-		while (waitpid(child, &status, 0) < 0)
-			CHECK(errno == EINTR);
-		if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-			child_failed = true;
-			fprintf(stderr, "child: status %#x\n",
-				(unsigned int)status);
-			CHECK(!child_failed);
-		}
-		return;
+	if (verdict) {
+		/* In a child of fork it comes first. */
+		if (!*verdict)
+			*verdict = mark(line, what);
+		_exit(1);
 	}
-	handlers = 0;
-	forks++;
-	input_trace = NULL;
-	made->child = true;
-	fuzz_end = end_child;
-	steps_left = steps % 24;
-	if (fault == FAULT_FORK_SECTION)
-		for (unsigned int i = 0; i < DOMAINS; i++)
-			if (domains[i].rcu && domains[i].kind == EPOCH &&
-			    domains[i].readers[me->index].depth)
-				ioasid_rcu_read_unlock(domains[i].rcu);
-	if (fault == FAULT_FORK_PENDING)
-		for (unsigned int i = 0; i < DOMAINS; i++)
-			if (domains[i].rcu && domains[i].pending &&
-			    !self()->depth && !holds(me->index)) {
-				fault = FAULT_CALL_LOST;
-				faulty.count = 2;
-			}
-	drive();
-	finish();
-	fflush(NULL);
-	if (__llvm_profile_write_file)
-		__llvm_profile_write_file();
-	_exit(0);
+	failure.file = file;
+	failure.line = line;
+	failure.what = what;
+	if (forks)
+		fuzz_end = end_child;
+	fuzz_failed(file, line, what);
 }
 
-/* --- the end of a thread --- */
+/* --- from bytes --- */
 
-static pthread_key_t end_key;
-
-/*
- * Called in rounds; after the first of them the library's own has taken back
- * what the thread had, if it ever used the library.
- */
-static void thread_ends(void *value)
+static void decode(const uint8_t *data, size_t size)
 {
-	uintptr_t round = (uintptr_t)value;
-	struct domain *domain = self()->op.domain;
-	uint32_t uses = self()->op.more;
-	unsigned int before;
-	bool gone = round > 1 && self()->hooked;
+	struct input input;
 
-	if (gone) {
-		struct op op = self()->op;
-
-		thread_gone(me->index);
-		self()->op = op;
-	}
-	if (round < 2 && (uses & 2))
-		real_pthread_setspecific()(end_key, (void *)(round + 1));
-	if (!(uses & round) || !domain || !domain->rcu ||
-	    (domain->kind != EPOCH && domain->kind != QSBR))
-		return;
-	before = refusals(domain);
-	if (gone) {
-		CHECK(ioasid_rcu_thread_register(domain->rcu) == -ENOMEM);
-		CHECK(ioasid_rcu_check_reader(domain->rcu) == -EPERM);
-		if (domain->kind == EPOCH) {
-			ioasid_rcu_read_lock(domain->rcu);
-			CHECK(ioasid_rcu_read_held(domain->rcu));
-			ioasid_rcu_read_unlock(domain->rcu);
-			CHECK(!ioasid_rcu_read_held(domain->rcu));
-		}
-		return;
-	}
-	if (domain->kind == QSBR) {
-		do_register();
-		return;
-	}
-	call_lock(domain->rcu);
-	model_lock(domain, before);
-	check_domain(domain);
-	call_unlock(domain->rcu, 1);
-	model_unlock(domain);
-}
-
-static void do_prepare_end(void)
-{
-	real_pthread_setspecific()(end_key,
-				   self()->op.more & 3 ? (void *)1 : NULL);
-}
-
-static void (*const op_funcs[OPS])(void) = {
-	[OP_LOCK] = do_lock,	       [OP_UNLOCK] = do_unlock,
-	[OP_REGISTER] = do_register,   [OP_UNREGISTER] = do_unregister,
-	[OP_QUIESCENT] = do_quiescent, [OP_OFFLINE] = do_offline,
-	[OP_ONLINE] = do_online,       [OP_COOKIE] = do_cookie,
-	[OP_POLL] = do_poll,	       [OP_SYNCHRONIZE] = do_synchronize,
-	[OP_BARRIER] = do_barrier,     [OP_DEFER] = do_defer,
-	[OP_FLOOD] = do_flood,	       [OP_RETIRE] = do_retire,
-	[OP_STATS] = do_stats,	       [OP_CREATE] = do_create,
-	[OP_DESTROY] = do_destroy,     [OP_SPACE] = do_space,
-	[OP_GETTER] = do_getter,       [OP_FORK] = do_fork,
-	[OP_MEMORY] = do_memory,       [OP_SYSTEM] = do_system,
-	[OP_CLOCK] = do_clock,	       [OP_CHURN] = do_churn,
-	[OP_PAGES] = do_pages,
-};
-
-/* --- who does what next --- */
-
-static struct domain *nth_domain(uint32_t n)
-{
-	uint32_t count = 0;
-
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		count += domains[i].rcu && !domains[i].ending;
-	if (!count)
-		return NULL;
-	n %= count;
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		if (domains[i].rcu && !domains[i].ending && !n--)
-			return &domains[i];
-	return NULL;
-}
-
-/* Each call of the model's on the thread that its domain was looked at on. */
-static void run_op(void)
-{
-	struct domain *domain = self()->op.domain;
-	void (*func)(void) = op_funcs[self()->op.value >> 16];
-
-	self()->op.value &= 0xffff;
-	func();
-	if (domain)
-		check_domain(domain);
-}
-
-static bool is_say(const struct actor *actor)
-{
-	return actor == me;
-}
-
-/*
- * What a thread does once: it asks to hear of its end, and finds room for its
- * records. Threads that are kept have done it, so that an input does the same
- * whichever ran before.
- */
-static void prehook(void)
-{
-	static const struct ioasid_rcu_config config;
-	struct ioasid_rcu *rcu[DOMAINS];
-
-	for (unsigned int i = 0; i < DOMAINS; i++) {
-		CHECK(!ioasid_rcu_create(&config, &rcu[i]));
-		CHECK(!ioasid_rcu_thread_register(rcu[i]));
-	}
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		CHECK(!ioasid_rcu_destroy(rcu[i]));
-}
-
-static void begin_kept(struct actor *actor)
-{
-	actor_begin(actor);
-	actor->step = prehook;
-	resume(actor);
-	threads[actor->index].hooked = true;
-}
-
-static void tell(struct actor *actor, void (*step)(void))
-{
-	threads[actor->index].here = true;
-	if (is_say(actor)) {
-		step();
-		return;
-	}
-	if (!actor->exists && fresh)
-		actor_begin(actor);
-	else if (!actor->exists)
-		begin_kept(actor);
-	actor->step = step;
-	resume(actor);
-	if (actor->waits)
-		parked(actor->index);
-}
-
-/* The first that can, from @index on; or NULL. */
-static struct actor *find_actor(uint32_t index,
-				bool (*fits)(const struct actor *actor))
-{
-	for (unsigned int i = 0; i < ACTORS; i++) {
-		struct actor *actor = &actors[(index + i) % ACTORS];
-
-		if (fits(actor))
-			return actor;
-	}
-	return NULL;
-}
-
-/* In a child others than its one thread may come again. */
-static bool is_ready(const struct actor *actor)
-{
-	return !actor->waits;
-}
-
-static bool is_waiting(const struct actor *actor)
-{
-	return actor->exists && actor->waits;
-}
-
-static bool serves(const struct actor *actor)
-{
-	return actor->exists && !actor->waits && threads[actor->index].depth;
-}
-
-static bool may_end(const struct actor *actor)
-{
-	/* Whose end the library could not ask to hear of stays in its section. */
-	return threads[actor->index].here && !actor->waits && !is_say(actor) &&
-	       !(threads[actor->index].counted &&
-		 !threads[actor->index].hooked) &&
-	       !in_frame(&threads[actor->index], CALLBACK, NULL) &&
-	       actor->index != only_thread;
-}
-
-static void step_waiting(struct actor *actor)
-{
-	unsigned int turns = 0;
-	bool due;
-
-	if (is_say(actor)) {
-		look_again = true;
-		return;
-	}
-	do {
-		due = can_finish(actor->index);
-		line_for(OP_STEP, actor);
-		resume(actor);
-		if (actor->waits)
-			parked(actor->index);
-		CHECK(!due || turns++ < TURNS || !actor->waits);
-	} while (due && actor->waits);
-}
-
-static void end_thread(struct actor *actor, uint32_t how)
-{
-	CHECK(actor->exists);
-	actor_end(actor, how % 3 == 0 ? RETURNS :
-			 how % 3 == 1 ? EXITS :
-					CANCELLED);
-	thread_gone(actor->index);
-	faulty.ends++;
-}
-
-/* Where nothing holds it up it calls all that is pending. */
-static void step_reclaimer(struct domain *domain, struct actor *worker)
-{
-	bool clear = !is_read(domain, false) && !in_calls(domain, ACTORS) &&
-		     !membarrier_lost(domain) && !refused.futex &&
-		     !refused.thread && !me->waits;
-	uint64_t target = domain->deferred;
-
-	/* In a child it is found by who asks. */
-	if (clear && usable(domain))
-		check_stats(domain);
-	for (unsigned int i = 0; i < (clear ? 4 : 1); i++)
-		if (fault != FAULT_RECLAIMER_SLEEPS) {
-			line(OP_RECLAIMER, domain, 0);
-			resume(worker);
-		}
-	if (clear)
-		CHECK(!domain->first || domain->first->number > target);
-}
-
-static void step_one(void)
-{
-	uint32_t kind = input_choice(&input, "op", op_names, OPS);
-	uint32_t index = input_u8(&input, "thread") % ACTORS;
-	struct domain *domain = nth_domain(input_u8(&input, "domain"));
-	uint32_t value = input_u8(&input, "value"), more = 0;
-	struct actor *actor;
-	struct thread *thread;
-
-	if (kind == OP_CREATE || kind == OP_EXIT || kind == OP_FORK)
-		more = input_u8(&input, "more");
+	input_begin(&input, data, size);
+	decoded = (struct program){ .steps = steps };
+	decoded.kind =
+		(enum kind)input_last_choice(&input, "kind", kind_names, KINDS);
+	decoded.options = input_last_u8(&input, "options");
+	decoded.fresh = input_last_u8(&input, "fresh") & 1;
 	input_line(&input);
-	if (steps_left)
-		steps_left--;
-	in_vain = 0;
-	if (domain && domain->kind == NONE && kind != OP_SYSTEM)
-		index = only_thread;
-	switch (kind) {
-	case OP_STEP:
-		actor = find_actor(index, is_waiting);
-		if (actor)
-			step_waiting(actor);
-		return;
-	case OP_LEAVE:
-		actor = find_actor(index, serves);
-		if (actor) {
-			line_for(OP_LEAVE, actor);
-			actor->leave = true;
-			if (!is_say(actor)) {
-				resume(actor);
-				if (actor->waits)
-					parked(actor->index);
-			}
-		}
-		return;
-	case OP_EXIT:
-		actor = find_actor(index, may_end);
-		if (!actor)
-			return;
-		thread = &threads[actor->index];
-		value = thread->depth ? 1 + value % 2 : value % 3;
-		thread->op = (struct op){ domain, value, more };
-		actor->step = do_prepare_end;
-		resume(actor);
-		line_for(OP_EXIT, actor);
-		line_of[actor->index]->value = value;
-		end_thread(actor, value);
-		return;
-	case OP_RECLAIMER:
-		actor = domain ? worker_of(domain) : NULL;
-		if (actor && actor != me)
-			step_reclaimer(domain, actor);
-		return;
-	default:
-		break;
+	while (input_left(&input) && decoded.count < STEPS_MAX) {
+		struct step *step = &steps[decoded.count++];
+
+		*step = (struct step){ .op = (enum op_kind)input_choice(
+					       &input, "op", op_names, OPS) };
+		step->thread = (uint8_t)input_u8(&input, "thread");
+		step->domain = (uint8_t)input_u8(&input, "domain");
+		step->value = (uint8_t)input_u8(&input, "value");
+		if (step->op == OP_CREATE || step->op == OP_EXIT ||
+		    step->op == OP_FORK)
+			step->more = (uint8_t)input_u8(&input, "more");
+		input_line(&input);
 	}
-	if (!domain && kind != OP_CREATE && kind != OP_SYSTEM &&
-	    kind != OP_CLOCK && kind != OP_PAGES && kind != OP_FORK)
-		return;
-	actor = domain && domain->kind == NONE ? &actors[index] :
-						 find_actor(index, is_ready);
-	if (!actor || actor->waits)
-		return;
-	threads[actor->index].op =
-		(struct op){ domain, kind << 16 | value, more };
-	tell(actor, run_op);
-}
-
-/* Of the calling thread: all that is its own to end. */
-static void close_sections(void)
-{
-	struct domain *domain;
-
-	while ((domain = with_section(domains)))
-		unlock(domain);
-	for (unsigned int i = 0; i < DOMAINS; i++)
-		if (domains[i].rcu && is_online(&domains[i], me->index) &&
-		    !held(&domains[i], me->index)) {
-			line(OP_OFFLINE, &domains[i], 0);
-			CHECK(!call_offline(domains[i].rcu));
-			end_section(&domains[i].readers[me->index]);
-		}
-}
-
-/* Has the others end what they are in, as far as it goes. */
-static bool wind_down(void)
-{
-	bool clean = true;
-
-	for (unsigned int i = 0; i < ACTORS; i++) {
-		struct actor *actor = &actors[i];
-
-		if (!actor->exists || is_say(actor))
-			continue;
-		if (actor->waits) {
-			clean = false;
-			step_waiting(actor);
-		} else if (threads[i].depth) {
-			clean = false;
-			tell(actor, close_sections);
-			if (actor->waits)
-				continue;
-			line_for(OP_LEAVE, actor);
-			actor->leave = true;
-			resume(actor);
-			if (actor->waits)
-				parked(i);
-		} else if (holds(i)) {
-			clean = false;
-			tell(actor, close_sections);
-		}
-	}
-	return clean;
-}
-
-static bool goes_on(void)
-{
-	return input_left(&input) && (!forks || steps_left) &&
-	       line_count < LINES - 600;
-}
-
-static void drive(void)
-{
-	while (!me->leave && goes_on())
-		step_one();
-	me->leave = false;
-}
-
-static void take_steps(void)
-{
-	if (me->resumer)
-		serve();
-	else
-		drive();
-}
-
-/* The thread that has the say waits. */
-static void say_waits(void)
-{
-	parked(me->index);
-	if (can_finish(me->index)) {
-		CHECK(in_vain++ < TURNS);
-		line_for(OP_STEP, me);
-		return;
-	}
-	in_vain = 0;
-	look_again = false;
-	while (!look_again && goes_on())
-		step_one();
-	if (!look_again) {
-		refused.membarrier = false;
-		wind_down();
-		CHECK(clock_now < UINT64_C(1000000000) << 20);
-	}
-	look_again = false;
-	line_for(OP_STEP, me);
-}
-
-/* What another stands on goes after that. */
-static void end_domains(void)
-{
-	struct domain *domain;
-	bool ended_one;
-
-	do {
-		ended_one = false;
-		for (unsigned int i = DOMAINS; i--;) {
-			domain = &domains[i];
-			/* Ending: by a thread that a child does not have. */
-			if (!domain->rcu || domain->ending || domain->outer)
-				continue;
-			check_stats(domain);
-			self()->op = (struct op){ domain, 0, 0 };
-			if (domain->space)
-				do_space();
-			CHECK(!domain->space);
-			do_destroy();
-			CHECK(!domain->rcu);
-			ended_one = true;
-		}
-	} while (ended_one);
-}
-
-static void finish(void)
-{
-	unsigned int rounds = 0;
-
-	refused.membarrier = refused.futex = refused.thread = false;
-	refused.specific = refused.map = refused.random = false;
-	steps_left = 0;
-	close_sections();
-	/* A child of a thread in a getter or callback stays in it. */
-	while (!wind_down() && !(self()->depth && rounds > 9))
-		CHECK(rounds++ < 200);
-	close_sections();
-	if (self()->depth)
-		return;
-	end_domains();
-}
-
-/* --- the target --- */
-
-static void begin_missing(void)
-{
-	for (unsigned int i = 1; i < ACTORS; i++)
-		if (!actors[i].exists)
-			begin_kept(&actors[i]);
-}
-
-/* What they have is theirs to give back, or a sanitizer may call it lost. */
-static void end_kept(void)
-{
-	/* Not from within an input, nor in a child. */
-	if (me || getpid() != maker)
-		return;
-	me = &actors[0];
-	for (unsigned int i = 1; i < ACTORS; i++)
-		if (actors[i].exists)
-			actor_end(&actors[i], RETURNS);
-	me = NULL;
-}
-
-static void set_up(void)
-{
-	if (threads_made)
-		return;
-	threads_made = true;
-	actors_init();
-	have_say_wait = say_waits;
-	/* Before the library's own, so that these run within its. */
-	CHECK(!pthread_atfork(fork_prepares, fork_in_parent, fork_in_child));
-	CHECK(!pthread_key_create(&end_key, thread_ends));
-	prehook();
-	begin_missing();
-	/* After the library's own, so that it runs before. */
-	maker = getpid();
-	CHECK(!atexit(end_kept));
 }
 
 static void run(const uint8_t *data, size_t size)
 {
-	uint32_t first, options;
-
-	input_begin(&input, data, size);
-	me = &actors[0];
-	set_up();
-	memset(domains, 0, sizeof(domains));
-	memset(threads, 0, sizeof(threads));
-	memset(cookies, 0, sizeof(cookies));
-	now = line_count = forks = forks_made = handlers = 0;
-	clock_now = 0;
-	only_thread = 0;
-	child_failed = false;
-	fails_pending = in_vain = 0;
-	memset(&faulty, 0, sizeof(faulty));
-	/* What one input has the library find out, the next one must not know. */
-	ioasid_store_relaxed(&ioasid_lock_asymmetric, 0);
-	first = input_last_choice(&input, "kind", kind_names, KINDS);
-	options = input_last_u8(&input, "options");
-	fresh = input_last_u8(&input, "fresh") & 1;
-	input_line(&input);
-	for (unsigned int i = 1; i < ACTORS; i++) {
-		if (fresh && actors[i].exists)
-			actor_end(&actors[i], RETURNS);
-		threads[i].hooked = actors[i].exists;
-	}
-	threads[0].hooked = true;
-	make_domain(first == NONE && (options & WITH_RECLAIMER) ? EPOCH : first,
-		    options & 31, false);
-	drive();
-	finish();
-	for (unsigned int i = 1; i < ACTORS && fresh; i++)
-		if (actors[i].exists)
-			actor_end(&actors[i], RETURNS);
-	begin_missing();
-	me = NULL;
+	failure.what = NULL;
+	decode(data, size);
+	run_program(&decoded);
 }
-
-static void print(FILE *file);
 
 static void plant(const char *name)
 {
+	planted = name;
 	for (unsigned int i = 0; fault_names[i]; i++)
 		if (!strcmp(fault_names[i], name))
 			fault = (enum fault)(i + 1);
+}
+
+/* --- fewer steps --- */
+
+/*
+ * After a failure this process is of no more use. Another, started anew, tries
+ * programs for it, each in a child of its own: the program comes in, what failed
+ * in it goes out.
+ */
+#define TRY "IOASID_RCU_TRY"
+/* A try; all of them. */
+#define TRY_SECONDS 5
+#define TRIES_SECONDS 20
+
+static struct {
+	int to, from;
+	/* when to be content; what is to fail */
+	time_t until;
+	uint32_t wanted;
+} tries;
+
+static bool read_all(int from, void *to, size_t size)
+{
+	char *at = to;
+	ssize_t got;
+
+	for (; size; size -= (size_t)got, at += got) {
+		got = read(from, at, size);
+		if (got <= 0)
+			return false;
+	}
+	return true;
+}
+
+static bool write_all(int to, const void *from, size_t size)
+{
+	const char *at = from;
+	ssize_t done;
+
+	for (; size; size -= (size_t)done, at += done) {
+		done = write(to, at, size);
+		if (done <= 0)
+			return false;
+	}
+	return true;
+}
+
+static void try_decoded(void)
+{
+	pid_t child;
+
+	*verdict = 0;
+	child = fork();
+	if (!child) {
+		/* With all that it starts it goes when its time is over. */
+		setpgid(0, 0);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(0);
+		alarm(TRY_SECONDS);
+		run_program(&decoded);
+		_exit(0);
+	}
+	if (child > 0) {
+		setpgid(child, child);
+		waitpid(child, NULL, 0);
+		kill(-child, SIGKILL);
+	}
+}
+
+__attribute__((constructor)) static void serve_tries(void)
+{
+	const char *name = getenv(TRY);
+
+	if (!name)
+		return;
+	plant(name);
+	verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (verdict == MAP_FAILED)
+		_exit(1);
+	while (read_all(0, &decoded, sizeof(decoded)) &&
+	       read_all(0, steps, decoded.count * sizeof(steps[0]))) {
+		decoded.steps = steps;
+		try_decoded();
+		if (!write_all(1, verdict, sizeof(*verdict)))
+			break;
+	}
+	_exit(0);
+}
+
+static bool start_tries(void)
+{
+	char *const arguments[] = { (char *)(uintptr_t)"rcu", NULL };
+	posix_spawn_file_actions_t actions;
+	int in[2], out[2];
+	pid_t child;
+
+	tries.wanted = mark(failure.line, failure.what);
+	tries.until = time(NULL) + TRIES_SECONDS;
+	if (pipe(in) || pipe(out) || setenv(TRY, planted, 1))
+		return false;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+	posix_spawn_file_actions_addclose(&actions, in[1]);
+	posix_spawn_file_actions_addclose(&actions, out[0]);
+	if (posix_spawn(&child, "/proc/self/exe", &actions, NULL, arguments,
+			environ))
+		return false;
+	close(in[0]);
+	close(out[1]);
+	tries.to = in[1];
+	tries.from = out[0];
+	signal(SIGPIPE, SIG_IGN);
+	return true;
+}
+
+/* Does it fail as the first one did? */
+static bool fails(const struct program *it)
+{
+	uint32_t failed;
+
+	return time(NULL) < tries.until &&
+	       write_all(tries.to, it, sizeof(*it)) &&
+	       write_all(tries.to, it->steps,
+			 it->count * sizeof(it->steps[0])) &&
+	       read_all(tries.from, &failed, sizeof(failed)) &&
+	       failed == tries.wanted;
+}
+
+/* Takes @count steps from @at on out of it, if they are not needed. */
+static bool leave_out(struct program *it, unsigned int at, unsigned int count)
+{
+	static struct step less_steps[STEPS_MAX];
+	struct program less = *it;
+
+	less.steps = less_steps;
+	less.count -= count;
+	memcpy(less_steps, it->steps, at * sizeof(less_steps[0]));
+	memcpy(less_steps + at, it->steps + at + count,
+	       (less.count - at) * sizeof(less_steps[0]));
+	if (!fails(&less))
+		return false;
+	memcpy(it->steps, less_steps, less.count * sizeof(less_steps[0]));
+	it->count = less.count;
+	return true;
+}
+
+static bool leave_out_steps(struct program *it)
+{
+	bool changed = false;
+
+	for (unsigned int size = it->count / 2 + 1; size; size /= 2)
+		for (unsigned int at = it->count; at;) {
+			unsigned int first = at > size ? at - size : 0;
+
+			changed |= leave_out(it, first, at - first);
+			at = first;
+		}
+	return changed;
+}
+
+/* Gives @byte the value 0, or the least bits, that are enough. */
+static void lessen(const struct program *it, uint8_t *byte)
+{
+	uint8_t before = *byte;
+
+	if (!before)
+		return;
+	*byte = 0;
+	if (fails(it))
+		return;
+	*byte = before;
+	for (unsigned int bit = 128; bit; bit /= 2) {
+		before = *byte;
+		*byte = (uint8_t)(before & ~bit);
+		if (*byte != before && !fails(it))
+			*byte = before;
+	}
+}
+
+static void lessen_values(struct program *it)
+{
+	uint8_t options = (uint8_t)it->options;
+
+	for (unsigned int bit = 128; bit; bit /= 2) {
+		it->options = options & ~bit;
+		if (options & bit && fails(it))
+			options = (uint8_t)it->options;
+	}
+	it->options = options;
+	if (it->fresh) {
+		it->fresh = false;
+		it->fresh = !fails(it);
+	}
+	for (unsigned int i = 0; i < it->count; i++) {
+		lessen(it, &it->steps[i].domain);
+		lessen(it, &it->steps[i].thread);
+		lessen(it, &it->steps[i].value);
+		lessen(it, &it->steps[i].more);
+	}
+}
+
+/* Those that were made, by the threads and on the domains that it came to. */
+static struct program as_made(struct step *to)
+{
+	struct program it = decoded;
+
+	it.by_place = true;
+	it.steps = to;
+	it.count = 0;
+	for (unsigned int i = 0; i < next_step; i++) {
+		if (!steps[i].made)
+			continue;
+		to[it.count] = steps[i];
+		to[it.count].thread = steps[i].actor;
+		to[it.count++].domain = steps[i].place;
+	}
+	return it;
+}
+
+/* @it, which may be counted differently, is made smaller while it fails so. */
+static void shorten(struct program *it)
+{
+	if (!start_tries())
+		return;
+	if (!fails(it)) {
+		/* As it was read, to its end. */
+		it->by_place = false;
+		it->count = decoded.count;
+		memcpy(it->steps, steps, it->count * sizeof(steps[0]));
+		if (!fails(it))
+			return;
+	}
+	for (bool changed = true; changed;)
+		changed = leave_out_steps(it);
+	lessen_values(it);
+	leave_out_steps(it);
+	close(tries.to);
+	close(tries.from);
+}
+
+/* --- to C --- */
+
+static void print_name(FILE *file, const char *field, const char *name)
+{
+	fprintf(file, "%s", field);
+	for (; *name; name++)
+		fputc(*name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name,
+		      file);
+}
+
+static void print_options(FILE *file, unsigned int options)
+{
+	static const char *const names[] = {
+		"WITH_RECLAIMER", "WITH_FENCES",	"WITH_LIMIT",
+		"WITH_LIMIT_40",  "WITH_RETIRED_LIMIT", "WITH_MORE",
+		"WITH_REFUSAL",
+	};
+	const char *before = "";
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(options & 1u << i))
+			continue;
+		fprintf(file, "%s%s", before, names[i]);
+		before = " | ";
+	}
+	if (!*before)
+		fputc('0', file);
+}
+
+static void print_value(FILE *file, const struct step *step)
+{
+	static const char *const actions[ACTIONS] = {
+		"none",	       "again",	  "other", "retire", "section",
+		"synchronize", "barrier", "churn", "serve",
+	};
+	static const char *const systems[SYSTEM_FAULTS] = {
+		"works",    "membarrier", "futex",  "thread",
+		"specific", "map",	  "random",
+	};
+
+	switch (step->op) {
+	case OP_DEFER:
+		print_name(file, ", .value = ACTION_",
+			   actions[step->value % ACTIONS]);
+		break;
+	case OP_CREATE:
+		print_name(file, ", .value = ",
+			   step->value % (KINDS + 1) == KINDS ?
+				   "KINDS" :
+				   kind_names[step->value % (KINDS + 1)]);
+		fprintf(file, ", .more = ");
+		print_options(file, step->more);
+		break;
+	case OP_SYSTEM:
+		print_name(file, ", .value = SYSTEM_",
+			   systems[step->value % SYSTEM_FAULTS]);
+		break;
+	case OP_COOKIE:
+	case OP_POLL:
+		fprintf(file, ", .value = %u", step->value % COOKIES);
+		break;
+	case OP_FLOOD:
+	case OP_RETIRE:
+	case OP_SPACE:
+	case OP_EXIT:
+	case OP_FORK:
+	case OP_MEMORY:
+	case OP_CLOCK:
+	case OP_CHURN:
+	case OP_PAGES:
+		fprintf(file, ", .value = %u", step->value);
+		if (step->more)
+			fprintf(file, ", .more = %u", step->more);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool has_domain(enum op_kind op)
+{
+	return op != OP_LEAVE && op != OP_STEP && op != OP_FORK &&
+	       op != OP_SYSTEM && op != OP_CLOCK && op != OP_PAGES;
+}
+
+static void print_steps(FILE *file, const struct program *it)
+{
+	fprintf(file, "static struct step steps[] = {\n");
+	for (unsigned int i = 0; i < it->count; i++) {
+		const struct step *step = &it->steps[i];
+
+		print_name(file, "\t{ OP_", op_names[step->op]);
+		if (step->op != OP_RECLAIMER)
+			fprintf(file, ", .thread = %u", step->thread % ACTORS);
+		if (has_domain(step->op))
+			fprintf(file, ", .domain = %u", step->domain);
+		print_value(file, step);
+		fprintf(file, " },\n");
+	}
+	fprintf(file, "};\n\n");
+}
+
+static void print_program(FILE *file, const struct program *it)
+{
+	fprintf(file, "/* SPDX-License-Identifier: MIT */\n"
+		      "/*\n"
+		      " * cc -std=c11 -Iinclude -I. THIS.c "
+		      "$(find core -name '*.c') -pthread\n");
+	if (failure.what)
+		fprintf(file, " *\n * Failed: %s\n", failure.what);
+	fprintf(file, " */\n#include \"fuzz/rcu/run.h\"\n\n");
+	/* An array has an element. */
+	if (it->count)
+		print_steps(file, it);
+	print_name(file, "static struct program program = {\n\t.kind = ",
+		   kind_names[it->kind]);
+	fprintf(file, ",\n\t.options = ");
+	print_options(file, it->options & 31);
+	fprintf(file, ",\n\t.fresh = %d,\n\t.by_place = %d,\n", it->fresh,
+		it->by_place);
+	if (it->count)
+		fprintf(file, "\t.steps = steps,\n"
+			      "\t.count = sizeof(steps) / sizeof(steps[0]),\n");
+	fprintf(file, "};\n\nint main(void)\n{\n"
+		      "\trun_program(&program);\n"
+		      "\treturn 0;\n}\n");
+}
+
+static void print(FILE *file)
+{
+	static struct step least_steps[STEPS_MAX];
+	struct program least;
+
+	/* One that tries has nobody to tell; a child has told already. */
+	if (verdict || (child_failed && !child_crashed))
+		return;
+	least = as_made(least_steps);
+	if (failure.what)
+		shorten(&least);
+	print_program(file, &least);
 }
 
 const struct fuzz_target fuzz_target = {
@@ -2362,170 +519,3 @@ const struct fuzz_target fuzz_target = {
 	.faults = fault_names,
 	.plant = plant,
 };
-
-/* --- the sequence as C --- */
-
-static void print_call(FILE *file, const struct line *it)
-{
-	static const char *const calls[OPS] = {
-		[OP_REGISTER] = "ioasid_rcu_thread_register",
-		[OP_UNREGISTER] = "ioasid_rcu_thread_unregister",
-		[OP_QUIESCENT] = "ioasid_rcu_quiescent",
-		[OP_OFFLINE] = "ioasid_rcu_thread_offline",
-		[OP_ONLINE] = "ioasid_rcu_thread_online",
-		[OP_SYNCHRONIZE] = "ioasid_rcu_synchronize",
-		[OP_BARRIER] = "ioasid_rcu_barrier",
-	};
-	static const char *const systems[] = {
-		"memset(&refused, 0, sizeof(refused));",
-		"refused.membarrier = true;",
-		"refused.futex = true;",
-		"refused.thread = true;",
-		"refused.specific = true;",
-		"refused.map = true;",
-		"refused.random = true;",
-	};
-	unsigned int domain = it->domain, value = it->value;
-
-	fputc('\t', file);
-	switch ((enum op_kind)it->kind) {
-	case OP_LOCK:
-	case OP_UNLOCK:
-		fprintf(file, "ioasid_rcu_read_%s(rcu[%u]);\n",
-			op_names[it->kind], domain);
-		break;
-	case OP_COOKIE:
-		fprintf(file, "cookie[%u] = ioasid_rcu_start_poll(rcu[%u]);\n",
-			value, domain);
-		break;
-	case OP_POLL:
-		fprintf(file,
-			it->known ?
-				"CHECK(ioasid_rcu_poll(rcu[%u], cookie[%u]) "
-				"== %d);\n" :
-				"ioasid_rcu_poll(rcu[%u], cookie[%u]);\n",
-			domain, value, it->expected);
-		break;
-	case OP_DEFER:
-		fprintf(file,
-			it->expected ? "CHECK(!defer(%u, %u));\n" :
-				       "defer(%u, %u);\n",
-			domain, value);
-		break;
-	case OP_FLOOD:
-		fprintf(file,
-			"for (unsigned int i = 0; i < %u; i++)\n"
-			"\t\tif (defer(%u, ACTION_NONE))\n\t\t\tbreak;\n",
-			value, domain);
-		break;
-	case OP_RETIRE:
-		fprintf(file, "retire(%u, %u);\n", domain, value << 6);
-		break;
-	case OP_CREATE:
-		fprintf(file, "CHECK(make(%u, %u, %u, %u, %d) == %d);\n",
-			domain, value, it->more, it->inner,
-			it->expected == -ENOMEM, it->expected);
-		break;
-	case OP_DESTROY:
-		fprintf(file, "CHECK(destroy(%u) == %d);\n", domain,
-			it->expected);
-		break;
-	case OP_SPACE:
-		if (value)
-			fprintf(file, "make_space(%u, %u);\n", domain,
-				it->more);
-		else
-			fprintf(file, "destroy_space(%u);\n", domain);
-		break;
-	case OP_GETTER:
-		fprintf(file, "get(%u);\n", domain);
-		break;
-	case OP_MEMORY:
-		fprintf(file, "memory[%u].refuse = %u;\n", domain, value);
-		break;
-	case OP_SYSTEM:
-		fprintf(file, "%s\n", systems[value % 7]);
-		break;
-	case OP_CLOCK:
-		fprintf(file, "clock_now += %uu * UINT64_C(100000000);\n",
-			value);
-		break;
-	case OP_CHURN:
-		fprintf(file, "churn(%u);\n", domain);
-		break;
-	case OP_FORK:
-		fprintf(file, "%s();\n",
-			it->child ? "fork_and_follow" : "fork_and_stay");
-		break;
-	default:
-		if (it->kind < OPS && calls[it->kind] && it->known)
-			fprintf(file, "CHECK(%s(rcu[%u]) == %d);\n",
-				calls[it->kind], domain, it->expected);
-		else if (it->kind < OPS && calls[it->kind])
-			fprintf(file, "%s(rcu[%u]);\n", calls[it->kind],
-				domain);
-		else
-			fprintf(file, "/* %s */\n", op_names[it->kind]);
-	}
-}
-
-static bool is_step(const struct line *it)
-{
-	return it->kind == OP_STEP || it->kind == OP_LEAVE ||
-	       it->kind == OP_EXIT || it->kind == OP_RECLAIMER;
-}
-
-static void print(FILE *file)
-{
-	static const char *const ends[] = { "RETURNS", "EXITS", "CANCELLED" };
-
-	if (child_failed) {
-		fprintf(file, "/* What the child printed is the program. */\n");
-		return;
-	}
-	fprintf(file, "/* SPDX-License-Identifier: MIT */\n"
-		      "#include \"fuzz/rcu/printed.h\"\n");
-	for (unsigned int i = 0; i < line_count; i++) {
-		if (is_step(&lines[i]))
-			continue;
-		fprintf(file, "\nstatic void step_%u(void)\n{\n", i);
-		print_call(file, &lines[i]);
-		fprintf(file, "}\n");
-	}
-	if (fails_pending)
-		fprintf(file,
-			"\nstatic void at_the_end(void)\n{\n"
-			"\tCHECK(ioasid_rcu_pending(rcu[%u]) >= %zu);\n}\n",
-			fails_domain, fails_pending);
-	fprintf(file, "\nstatic const struct step steps[] = {\n");
-	for (unsigned int i = 0; i < line_count; i++) {
-		const struct line *it = &lines[i];
-		const char *waits = it->waits ? "true" : "false";
-
-		switch ((enum op_kind)it->kind) {
-		case OP_STEP:
-		case OP_LEAVE:
-			fprintf(file, "\t{ %s, %u, NULL, %s, 0 },\n",
-				it->kind == OP_STEP ? "AGAIN" : "LEAVE",
-				it->actor, waits);
-			break;
-		case OP_EXIT:
-			fprintf(file, "\t{ END, %u, NULL, false, %s },\n",
-				it->actor, ends[it->value]);
-			break;
-		case OP_RECLAIMER:
-			fprintf(file, "\t{ RECLAIMER, 0, NULL, false, %u },\n",
-				it->domain);
-			break;
-		default:
-			fprintf(file, "\t{ DO, %u, step_%u, %s, 0 },\n",
-				it->actor, i, waits);
-		}
-	}
-	if (fails_pending)
-		fprintf(file, "\t{ DO, %u, at_the_end, false, 0 },\n",
-			only_thread);
-	fprintf(file, "};\n\nint main(void)\n{\n"
-		      "\tplay(steps, sizeof(steps) / sizeof(steps[0]));\n"
-		      "\treturn 0;\n}\n");
-}

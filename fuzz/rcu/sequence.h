@@ -2,7 +2,7 @@
 #ifndef IOASID_FUZZ_RCU_SEQUENCE_H
 #define IOASID_FUZZ_RCU_SEQUENCE_H
 
-/* What the target and the programs it prints share. Include once, first. */
+/* What a sequence is made of. Include once, first. */
 
 #include "fuzz/rcu/actors.h"
 
@@ -247,6 +247,9 @@ enum {
 	WITH_LIMIT = 4,
 	WITH_LIMIT_40 = 8,
 	WITH_RETIRED_LIMIT = 16,
+	/* a step: makes 17 more; memory is refused */
+	WITH_MORE = 32,
+	WITH_REFUSAL = 64,
 };
 
 static size_t limit_of(unsigned int options)
@@ -293,6 +296,72 @@ enum action {
 	/* a thread takes more steps in it */
 	ACTION_SERVE,
 	ACTIONS,
+};
+
+enum op_kind {
+	OP_LOCK,
+	OP_UNLOCK,
+	OP_REGISTER,
+	OP_UNREGISTER,
+	OP_QUIESCENT,
+	OP_OFFLINE,
+	OP_ONLINE,
+	OP_COOKIE,
+	OP_POLL,
+	OP_SYNCHRONIZE,
+	OP_BARRIER,
+	OP_DEFER,
+	OP_FLOOD,
+	OP_RETIRE,
+	OP_STATS,
+	OP_CREATE,
+	OP_DESTROY,
+	OP_SPACE,
+	OP_GETTER,
+	OP_LEAVE,
+	OP_EXIT,
+	OP_STEP,
+	OP_RECLAIMER,
+	OP_FORK,
+	OP_MEMORY,
+	OP_SYSTEM,
+	OP_CLOCK,
+	OP_CHURN,
+	OP_PAGES,
+	OPS,
+};
+
+/* What of the system fails from then on; SYSTEM_WORKS: nothing. */
+enum system_fault {
+	SYSTEM_WORKS,
+	SYSTEM_MEMBARRIER,
+	SYSTEM_FUTEX,
+	SYSTEM_THREAD,
+	SYSTEM_SPECIFIC,
+	SYSTEM_MAP,
+	SYSTEM_RANDOM,
+	SYSTEM_FAULTS,
+};
+
+/* One thing that a thread does, or the next turn of one that is in a call. */
+struct step {
+	enum op_kind op;
+	uint8_t thread, domain, value, more;
+	/* written as it is made: whether, and by whom to which domain */
+	bool made;
+	uint8_t actor, place;
+};
+
+struct program {
+	/* the first domain */
+	enum kind kind;
+	unsigned int options;
+	/* threads begin with the program and end with it */
+	bool fresh;
+	/* domains are told by place, or else counted among those there are */
+	bool by_place;
+	struct step *steps;
+	unsigned int count;
 };
 
 #endif /* IOASID_FUZZ_RCU_SEQUENCE_H */
