@@ -1618,7 +1618,7 @@ const char *__tsan_default_options(void);
 
 const char *__tsan_default_options(void)
 {
-	return "die_after_fork=0";
+	return "die_after_fork=0:atexit_sleep_ms=0";
 }
 
 static void drive(void);
