@@ -15,7 +15,15 @@ extern const struct ioasid_store_ops ioasid_hash_ops;
 
 #include "fuzz/check.h"
 
-#define DATA(number) ((void *)(uintptr_t)(number))
+/* Not one of the last addresses, which lookups of the default space answer errors by. */
+static inline void *sequence_data(uint64_t number)
+{
+	uintptr_t value = (uintptr_t)number;
+
+	return (void *)(value < (uintptr_t)-4095 ? value : value - 4095);
+}
+
+#define DATA(number) sequence_data(number)
 
 /* Hooks that count, check sizes, and fail. */
 #define FAIL_ALL UINT32_MAX

@@ -78,7 +78,10 @@ bool vt_plants(const char *name);
 #define ioasid_store_release(a, x) VT_OP(a, store)(a, x, VT_SITE(#a))
 #define ioasid_exchange_acquire(a, x) VT_OP(a, exchange)(a, x, VT_SITE(#a))
 #define ioasid_fetch_add_acq_rel(a, x) VT_ADD(a)(a, x, VT_SITE(#a))
-#define ioasid_fetch_sub_release(a, x) VT_ADD(a)(a, -(x), VT_SITE(#a))
+/* In the atomic's own width, of which @x may have less. */
+#define VT_NEGATED(a, x) ((__typeof__((a)->v))(0 - (__typeof__((a)->v))(x)))
+#define ioasid_fetch_sub_release(a, x) \
+	VT_ADD(a)(a, VT_NEGATED(a, x), VT_SITE(#a))
 #define ioasid_cas_acq_rel(a, expected, x) \
 	VT_OP(a, cas)(a, expected, x, VT_SITE(#a))
 #define ioasid_fence_seq_cst() vt_fence(VT_SITE(""))

@@ -444,6 +444,16 @@ static long play_random(uint64_t *number)
 	return (long)sizeof(*number);
 }
 
+static bool is_futex(long number)
+{
+#if defined(SYS_futex_time64)
+	/* Of processors of 32 bits. */
+	if (number == SYS_futex_time64)
+		return true;
+#endif
+	return number == SYS_futex;
+}
+
 UNCHECKED long syscall(long number, ...)
 {
 	long arg[6];
@@ -455,7 +465,7 @@ UNCHECKED long syscall(long number, ...)
 	va_end(list);
 	if (me && number == SYS_membarrier)
 		return play_membarrier((int)arg[0]);
-	if (me && number == SYS_futex)
+	if (me && is_futex(number))
 		return play_futex((const uint32_t *)arg[0], (int)arg[1],
 				  arg[2]);
 	if (me && number == SYS_getrandom)
