@@ -67,8 +67,8 @@ def concurrent_target():
             about = dict(_ABOUT, builds = [build]),
             hdrs = ["//:checked_sources"],
             copts = _COPTS + _defines(build),
-            fuzzed = [":concurrent_ioasid" + suffix],
-            replayed = [":concurrent_ioasid_planted" + suffix],
+            own_library = ":concurrent_ioasid" + suffix,
+            planted = ":concurrent_ioasid_planted" + suffix,
             without = ["concurrent/repro.c"],
             options = ["--twice"],
             # Some need an ID's first uses, which this build has not.

@@ -12,12 +12,13 @@ PLAIN = [
     "no-tsan",
 ]
 
-def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [], copts = [], deps = [], fuzzed = [], replayed = [], options = [], notices = True, tags = []):
+def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [], copts = [], deps = [], own_library = None, planted = None, options = [], notices = True, tags = []):
     """Declares the programs of a target and the tests that its corpus makes.
 
     T_fuzzer is built with --config=fuzz, T_replay runs inputs without a fuzzer.
     T_corpus_test replays the corpus, T_faults_test wants each planted fault
-    noticed by it, and T_text_test every input to survive its form as text.
+    noticed by it as fuzz/T/faults.txt says, and T_text_test every input to survive
+    its form as text.
 
     Args:
       name: of the target: T.
@@ -28,20 +29,25 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
       without: those of fuzz/T that are not its own.
       copts: for its own files.
       deps: besides the library.
-      fuzzed: of T_fuzzer only.
-      replayed: of T_replay and the tests only.
+      own_library: the one it has of its own.
+      planted: the same with faults to plant, for T_faults_test.
       options: of T_replay, for the corpus.
       notices: each planted fault, with its corpus.
       tags: of the tests.
     """
     corpus = native.glob(["corpora/%s/**" % name], allow_empty = False)
+    own = [own_library] if own_library else []
     for build in about.get("builds", [""]):
         suffix = "_" + build if build else ""
         parts = {
             "_target": native.glob(
                 ["%s/*.c" % name],
                 exclude = without,
-            ) + srcs + ["input.c"],
+            ) + srcs + [
+                "command.c",
+                "failure.c",
+                "input.c",
+            ],
             "_libfuzzer": ["libfuzzer.c"],
             "_replay_main": ["replay.c"],
         }
@@ -67,12 +73,13 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
             deps = [
                 name + "_libfuzzer" + suffix,
                 name + "_target" + suffix,
-            ] + fuzzed,
+            ] + own,
         )
-        main = [
+        parts_of_replay = [
             name + "_replay_main" + suffix,
             name + "_target" + suffix,
-        ] + replayed
+        ]
+        main = parts_of_replay + own
         cc_binary(
             name = name + "_replay" + suffix,
             testonly = True,
@@ -87,16 +94,29 @@ def fuzz_target(name, about, library = None, srcs = [], hdrs = [], without = [],
             deps = main,
         )
         replay = ":%s_replay%s" % (name, suffix)
+        faulty = replay
+        if planted:
+            faulty = ":%s_faulty_replay%s" % (name, suffix)
+            cc_binary(
+                name = faulty[1:],
+                testonly = True,
+                tags = ["manual"],
+                deps = parts_of_replay + [planted],
+            )
         if notices:
             native.sh_test(
                 name = name + "_faults_test" + suffix,
                 size = "medium",
                 srcs = ["faults_test.sh"],
                 args = [
-                    "$(location %s)" % replay,
+                    "$(location %s)" % faulty,
+                    "fuzz/%s/faults.txt" % name,
                     "fuzz/corpora/" + name,
                 ],
-                data = corpus + [replay],
+                data = corpus + [
+                    faulty,
+                    name + "/faults.txt",
+                ],
                 tags = PLAIN,
             )
         native.sh_test(

@@ -3,30 +3,48 @@
  * Runs inputs of a target without a fuzzer:
  *   replay [--fault=NAME|--faults|--print|--text|OPTION]... FILE|DIRECTORY...
  *   replay --assemble TEXT
- * Fails at a mismatch; with a fault planted, unless there is one. --print writes
- * each input, or with a fault the one that found it, as C; --text as text;
- * --faults writes the names of the faults and runs nothing. --assemble runs what
- * TEXT says, see input.h, and writes the bytes that stand for it. --print=WHAT is
- * for targets that have more than one program to print.
+ * Fails at a mismatch. --print writes each input as C, --text as text; --faults
+ * writes the names of the faults and runs nothing. --assemble runs what TEXT says,
+ * see input.h, and writes the bytes that stand for it. --print=WHAT is for targets
+ * that have more than one program to print.
+ *
+ * With a fault planted it fails unless an input notices it, by a check or a report
+ * of a sanitizer; with --by=TEXT by one that has TEXT in it. What is noticed
+ * otherwise is said, and the inputs after that one run in another process. --print
+ * writes the input that noticed it.
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
+#endif
+/* MAP_ANONYMOUS */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
 #endif
 
 #include "fuzz/input.h"
 #include "fuzz/target.h"
 
 #include <dirent.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static bool print;
-static const char *fault;
-static size_t inputs;
+static const char *fault, *by;
+static char **inputs;
+static size_t input_count;
 static const char *current;
 static bool assembling;
+
+/* Of a planted fault, in memory shared with the process that runs inputs. */
+static struct seen {
+	size_t input;
+	bool meant;
+	char what[512];
+} *seen;
 
 static void write_assembled(bool whole)
 {
@@ -38,50 +56,31 @@ static void write_assembled(bool whole)
 	free(bytes);
 }
 
-void __asan_on_error(void);
-void __ubsan_on_report(void);
-
-/* A sanitizer has found something: what ran so far. */
-static void print_once(void)
+static bool is_meant(const char *what)
 {
-	static bool printed;
-
-	if (!printed && !fault && current)
-		fuzz_target.print(stderr);
-	printed = true;
+	return by ? strstr(what, by) != NULL : strncmp(what, "SIG", 3) != 0;
 }
 
-void __asan_on_error(void)
+static FILE *noticed(const char *what)
 {
-	print_once();
-}
-
-void __ubsan_on_report(void)
-{
-	print_once();
+	if (!fault)
+		return !current ? NULL : print ? stdout : stderr;
+	/* A child of a child may have seen it first. */
+	if (seen->what[0])
+		return NULL;
+	snprintf(seen->what, sizeof(seen->what), "%s", what);
+	seen->meant = is_meant(what);
+	return print && seen->meant ? stdout : NULL;
 }
 
 static void end(void)
 {
+	if (assembling)
+		write_assembled(false);
 	fprintf(stderr, "replay: %s\n", current);
 	fflush(NULL);
 	/* What a fault leaves behind is no leak of the library. */
 	_Exit(fault ? 0 : 1);
-}
-
-void (*fuzz_end)(void) = end;
-
-_Noreturn void fuzz_failed(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "\n%s: %s:%d: failed: %s\n", fuzz_target.name, file,
-		line, what);
-	if (!fault || print)
-		fuzz_target.print(print ? stdout : stderr);
-	if (assembling)
-		write_assembled(false);
-	fflush(NULL);
-	fuzz_end();
-	abort();
 }
 
 _Noreturn static void usage(const char *what)
@@ -90,18 +89,8 @@ _Noreturn static void usage(const char *what)
 	exit(2);
 }
 
-/* It is noticed that way as well. */
-static void crashed(int number)
-{
-	(void)number;
-	_Exit(0);
-}
-
 static void plant(const char *name)
 {
-	signal(SIGSEGV, crashed);
-	signal(SIGBUS, crashed);
-	signal(SIGABRT, crashed);
 	for (size_t i = 0; fuzz_target.faults[i]; i++) {
 		if (strcmp(fuzz_target.faults[i], name) != 0)
 			continue;
@@ -115,23 +104,31 @@ static void plant(const char *name)
 /* Of its exact size, so that a read past its end is seen. */
 static uint8_t *read_file(const char *path, size_t *size)
 {
-	static uint8_t data[1 << 20];
 	FILE *file = fopen(path, "rb");
-	uint8_t *copy;
+	size_t room = 4096, got;
+	uint8_t *data = malloc(room), *exact;
 
 	if (!file)
 		usage(path);
-	*size = fread(data, 1, sizeof(data), file);
+	*size = 0;
+	while (data && (got = fread(data + *size, 1, room - *size, file))) {
+		*size += got;
+		if (*size == room)
+			data = realloc(data, room *= 2);
+	}
+	if (ferror(file))
+		usage(path);
 	fclose(file);
-	copy = malloc(*size ? *size : 1);
-	if (!copy)
+	exact = malloc(*size ? *size : 1);
+	if (!data || !exact)
 		usage("no memory");
-	memcpy(copy, data, *size);
+	memcpy(exact, data, *size);
+	free(data);
 	current = path;
-	return copy;
+	return exact;
 }
 
-static void replay_file(const char *path)
+static void replay(const char *path)
 {
 	size_t size;
 	uint8_t *bytes = read_file(path, &size);
@@ -140,7 +137,46 @@ static void replay_file(const char *path)
 	if (print && !fault)
 		fuzz_target.print(stdout);
 	free(bytes);
-	inputs++;
+}
+
+/* The inputs from @from on, with the fault, in a child. */
+static void try_fault(size_t from)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	memset(seen, 0, sizeof(*seen));
+	seen->input = input_count;
+	child = fork();
+	if (!child) {
+		for (size_t i = from; i < input_count; i++) {
+			seen->input = i;
+			replay(inputs[i]);
+		}
+		seen->input = input_count;
+		fflush(NULL);
+		_Exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		usage("no process");
+	if (status && !seen->what[0])
+		snprintf(seen->what, sizeof(seen->what), "SIG? status %#x",
+			 (unsigned int)status);
+}
+
+static bool notice_fault(void)
+{
+	for (size_t from = 0; from < input_count; from = seen->input + 1) {
+		try_fault(from);
+		if (!seen->what[0])
+			return false;
+		fprintf(stderr, "replay: %s: noticed by %s\n", fault,
+			seen->what);
+		if (seen->meant)
+			return true;
+	}
+	return false;
 }
 
 static void wrong_text(unsigned int line, const char *what)
@@ -166,7 +202,7 @@ static void assemble(const char *path)
 	free(bytes);
 }
 
-static void replay(const char *path)
+static void collect(const char *path)
 {
 	struct dirent **entries;
 	struct stat stat_of;
@@ -176,7 +212,11 @@ static void replay(const char *path)
 	if (stat(path, &stat_of))
 		usage(path);
 	if (!S_ISDIR(stat_of.st_mode)) {
-		replay_file(path);
+		inputs = realloc(inputs, (input_count + 1) * sizeof(*inputs));
+		inner = strdup(path);
+		if (!inputs || !inner)
+			usage("no memory");
+		inputs[input_count++] = inner;
 		return;
 	}
 	count = scandir(path, &entries, NULL, alphasort);
@@ -190,17 +230,27 @@ static void replay(const char *path)
 			usage("no memory");
 		snprintf(inner, length, "%s/%s", path, entries[i]->d_name);
 		if (entries[i]->d_name[0] != '.')
-			replay(inner);
+			collect(inner);
 		free(inner);
 		free(entries[i]);
 	}
 	free(entries);
 }
 
+static void forget_inputs(void)
+{
+	for (size_t i = 0; i < input_count; i++)
+		free(inputs[i]);
+	free(inputs);
+}
+
 int main(int argc, char **argv)
 {
 	int i;
 
+	fuzz_noticed = noticed;
+	fuzz_end = end;
+	fuzz_watch();
 	for (i = 1; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--print")) {
 			print = true;
@@ -216,6 +266,8 @@ int main(int argc, char **argv)
 			return 0;
 		} else if (!strncmp(argv[i], "--fault=", 8)) {
 			plant(argv[i] + 8);
+		} else if (!strncmp(argv[i], "--by=", 5)) {
+			by = argv[i] + 5;
 		} else if (!strcmp(argv[i], "--faults")) {
 			for (i = 0; fuzz_target.faults[i]; i++)
 				puts(fuzz_target.faults[i]);
@@ -226,11 +278,25 @@ int main(int argc, char **argv)
 		}
 	}
 	for (; i < argc; i++)
-		replay(argv[i]);
-	fprintf(stderr, "replay: %zu inputs\n", inputs);
-	if (!inputs)
+		collect(argv[i]);
+	if (!input_count)
 		usage("nothing to run");
-	if (fault)
-		usage("the planted fault went unnoticed");
+	if (fault) {
+		seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (seen == MAP_FAILED)
+			usage("no memory");
+		if (!notice_fault())
+			usage("the planted fault went unnoticed");
+		forget_inputs();
+		return 0;
+	}
+	for (size_t at = 0; at < input_count; at++)
+		replay(inputs[at]);
+	/* Of a leak nobody knows which of many it was. */
+	if (input_count > 1)
+		current = NULL;
+	fprintf(stderr, "replay: %zu inputs\n", input_count);
+	forget_inputs();
 	return 0;
 }

@@ -5,7 +5,7 @@
 /*
  * A fuzz target, whatever drives it: libfuzzer.c is the entry for libFuzzer,
  * AFL++ and honggfuzz, replay.c a program of its own. A target defines
- * fuzz_target and is linked with one of the two.
+ * fuzz_target and is linked with one of the two, failure.c and command.c.
  */
 
 #include <stdbool.h>
@@ -34,14 +34,38 @@ struct fuzz_target {
 
 extern const struct fuzz_target fuzz_target;
 
+/* --- failure.c --- */
+
 /*
- * Something is wrong: says so, prints the reproducer to standard error, and ends
- * the process as its driver wants to.
+ * Something is wrong: says so, prints the program to standard error, and ends
+ * the process as its driver wants to. What a sanitizer reports is printed as
+ * well.
  */
 _Noreturn void fuzz_failed(const char *file, int line, const char *what);
 
-/* Given by the driver; called after a failure was printed, does not return. */
+/* From now on so are signals that end the process, for what they did before. */
+void fuzz_watch(void);
+
+/*
+ * What is done with the first failure: @what is "FILE:LINE: CHECK", the summary of
+ * a sanitizer, or the name of a signal. Where the program is printed to; NULL:
+ * nowhere.
+ */
+extern FILE *(*fuzz_noticed)(const char *what);
+
+/* Ends the process after a check has failed; does not return. */
 extern void (*fuzz_end)(void);
+
+/* --- command.c --- */
+
+/*
+ * The first lines of a printed program: its licence, and the command that
+ * compiles it as it stands. @options and @sources follow what is the same for
+ * all; @without is for find, of files of core/. Each begins with a space, or is
+ * empty.
+ */
+void fuzz_print_head(FILE *file, const char *options, const char *without,
+		     const char *sources);
 
 #ifndef CHECK
 #define CHECK(condition)                                             \

@@ -4,8 +4,8 @@
 fuzz/BUILD loads it; fuzz/build, which builds the targets without Bazel, reads it
 as Python: nothing but assignments of literals here.
 
-A target T is fuzz/T/*.c, fuzz/input.c and fuzz/libfuzzer.c or fuzz/replay.c, with
-the library. Besides:
+A target T is fuzz/T/*.c, fuzz/command.c, failure.c and input.c there, and
+libfuzzer.c or replay.c, with the library. Besides:
     builds           those of bazel/builds.bzl it is fuzzed in: T_fuzzer,
                      T_fuzzer_small, ...
     sources          more files of it
@@ -15,7 +15,7 @@ the library. Besides:
     library_options  the same, for the library too
     dialects         options for one file, in the place of all others
     planted          files of the library, with the sed script that plants faults
-                     in them; for the replay only
+                     in them, where asked for
     needs            what not every machine has: "linux", the kernel's source;
                      {linux} in a dialect is where it is, {names} where <names.h> is
     run_options      sections of T_fuzzer.options

@@ -4,11 +4,10 @@
 #include "fuzz/api/sequence.h"
 
 struct harness_calls harness_calls = {
-	.set_limit = ioasid_set_limit,
+	.alloc = ioasid_space_alloc,
 	.set_stats = ioasid_set_stats,
 	.set_for_each = ioasid_set_for_each,
 	.set_free_all = ioasid_set_free_all,
-	.reserve = ioasid_space_reserve,
 	.spid_attach = ioasid_spid_attach,
 	.find_handle = ioasid_space_find_handle,
 	.find_handle_rcu = ioasid_space_find_handle_rcu,

@@ -6,8 +6,8 @@
 
 /* What the harness calls for these; a fault takes the place of some. */
 struct harness_calls {
-	int (*set_limit)(struct ioasid_space *space, struct ioasid_set *set,
-			 uint32_t quota, uint32_t reserved);
+	int (*alloc)(struct ioasid_space *space, struct ioasid_set *set,
+		     ioasid_t min, ioasid_t max, void *data, ioasid_t *id);
 	int (*set_stats)(struct ioasid_space *space,
 			 const struct ioasid_set *set,
 			 struct ioasid_set_info *stats);
@@ -16,7 +16,6 @@ struct harness_calls {
 			    void *arg);
 	int (*set_free_all)(struct ioasid_space *space, struct ioasid_set *set,
 			    uint32_t *count);
-	int (*reserve)(struct ioasid_space *space, uint32_t count);
 	int (*spid_attach)(struct ioasid_space *space, ioasid_t id,
 			   ioasid_t spid);
 	int (*find_handle)(const struct ioasid_space *space,

@@ -155,18 +155,71 @@ const struct ioasid_rcu_ops *fault_rcu(const char *name)
 
 /* The calls beside the store. */
 
-static int lax_limit(struct ioasid_space *space, struct ioasid_set *set,
-		     uint32_t quota, uint32_t reserved)
+/*
+ * One ID more than a limit allows. What the space says of its limits stays right
+ * until then, so that only the allocation itself tells.
+ */
+static int
+alloc_beyond(struct ioasid_space *space, struct ioasid_set *set, ioasid_t min,
+	     ioasid_t max, void *data, ioasid_t *id, int refusal,
+	     int (*widen)(struct ioasid_space *space, struct ioasid_set *set))
 {
-	return ioasid_set_limit(space, set, quota ? quota + 1 : 0, reserved);
+	int ret = ioasid_space_alloc(space, set, min, max, data, id);
+
+	if (ret != refusal || widen(space, set))
+		return ret;
+	return ioasid_space_alloc(space, set, min, max, data, id);
 }
 
-static int no_reserve(struct ioasid_space *space, uint32_t count)
+static int widen_quota(struct ioasid_space *space, struct ioasid_set *set)
+{
+	struct ioasid_set_info info;
+	int ret = ioasid_set_stats(space, set, &info);
+
+	return ret ? ret :
+		     ioasid_set_limit(space, set, info.quota + 1,
+				      info.reserved);
+}
+
+static int alloc_beyond_quota(struct ioasid_space *space,
+			      struct ioasid_set *set, ioasid_t min,
+			      ioasid_t max, void *data, ioasid_t *id)
+{
+	return alloc_beyond(space, set, min, max, data, id, -EDQUOT,
+			    widen_quota);
+}
+
+static int widen_capacity(struct ioasid_space *space, struct ioasid_set *set)
 {
 	struct ioasid_stats stats;
 
+	(void)set;
 	ioasid_space_stats(space, &stats);
-	return count > stats.capacity - stats.committed ? -ENOSPC : 0;
+	if (stats.committed != stats.capacity)
+		return -EBUSY;
+	return ioasid_space_set_capacity(space, stats.capacity + 1);
+}
+
+static int alloc_beyond_capacity(struct ioasid_space *space,
+				 struct ioasid_set *set, ioasid_t min,
+				 ioasid_t max, void *data, ioasid_t *id)
+{
+	return alloc_beyond(space, set, min, max, data, id, -ENOSPC,
+			    widen_capacity);
+}
+
+/* From what is set aside. */
+static int widen_reserve(struct ioasid_space *space, struct ioasid_set *set)
+{
+	(void)set;
+	return ioasid_space_unreserve(space, 1);
+}
+
+static int alloc_reserved(struct ioasid_space *space, struct ioasid_set *set,
+			  ioasid_t min, ioasid_t max, void *data, ioasid_t *id)
+{
+	return alloc_beyond(space, set, min, max, data, id, -ENOSPC,
+			    widen_reserve);
 }
 
 /* A name that is there already goes over. */
@@ -387,18 +440,12 @@ static void configure_at_once(struct ioasid_space_config *config)
 	config->quarantine = false;
 }
 
-static void configure_roomy(struct ioasid_space_config *config)
-{
-	if (config->capacity)
-		config->capacity++;
-}
-
 void fault_calls(const char *name, struct harness_calls *to)
 {
 	if (!strcmp(name, "quota"))
-		to->set_limit = lax_limit;
+		to->alloc = alloc_beyond_quota;
 	else if (!strcmp(name, "reserve"))
-		to->reserve = no_reserve;
+		to->alloc = alloc_reserved;
 	else if (!strcmp(name, "spid"))
 		to->spid_attach = attach_over;
 	else if (!strcmp(name, "stale"))
@@ -444,7 +491,7 @@ void fault_calls(const char *name, struct harness_calls *to)
 	else if (!strcmp(name, "quarantine"))
 		to->configure = configure_at_once;
 	else if (!strcmp(name, "capacity"))
-		to->configure = configure_roomy;
+		to->alloc = alloc_beyond_capacity;
 }
 
 const struct ioasid_store_ops *fault_store(const char *name)

@@ -23,11 +23,10 @@ void fault_sequence(const char *name, struct ioasid_space_config *config,
 /* In a sequence that was printed. */
 #if defined(SEQUENCE_FAULT) && defined(IOASID_FUZZ_SEQUENCE_H)
 #define sequence_restore harness_calls.restore
-#define ioasid_set_limit harness_calls.set_limit
+#define ioasid_space_alloc harness_calls.alloc
 #define ioasid_set_stats harness_calls.set_stats
 #define ioasid_set_for_each harness_calls.set_for_each
 #define ioasid_set_free_all harness_calls.set_free_all
-#define ioasid_space_reserve harness_calls.reserve
 #define ioasid_spid_attach harness_calls.spid_attach
 #define ioasid_space_find_handle harness_calls.find_handle
 #define ioasid_space_find_handle_rcu harness_calls.find_handle_rcu

@@ -5,6 +5,7 @@
 #endif
 
 #include "fuzz/api/harness.h"
+#include "fuzz/target.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -996,8 +997,8 @@ static void print_side(FILE *file, const struct side *side)
 	char *all = text_of(print_text, side);
 	bool strange = mentions(steps, "foreign");
 
-	fputs("/* SPDX-License-Identifier: MIT */\n"
-	      "#include \"fuzz/api/sequence.h\"\n\n"
+	fuzz_print_head(file, "", "", "");
+	fputs("#include \"fuzz/api/sequence.h\"\n\n"
 	      "#ifdef SEQUENCE_FAULT\n"
 	      "#include \"fuzz/api/faults.h\"\n"
 	      "#endif\n\n",

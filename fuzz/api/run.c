@@ -126,8 +126,8 @@ static void run_alloc(struct side *side, const struct step *step,
 		result->ret = ioasid_space_reserve_id(side->space, set, min,
 						      max, &id);
 	else
-		result->ret = ioasid_space_alloc(side->space, set, min, max,
-						 data, &id);
+		result->ret = harness_calls.alloc(side->space, set, min, max,
+						  data, &id);
 	result->id = id;
 	if (result->ret == -ENOMEM && side->memory.failed) {
 		model_alloc_nomem(model);
@@ -614,8 +614,8 @@ static void run_set(struct side *side, const struct step *step,
 			side->actors.made[step->set - SET_MADE] = NULL;
 		break;
 	case STEP_SET_LIMIT:
-		result->ret = harness_calls.set_limit(
-			side->space, set, step->quota, step->reserved);
+		result->ret = ioasid_set_limit(side->space, set, step->quota,
+					       step->reserved);
 		ret = model_set_limit(&side->model, set, step->quota,
 				      step->reserved);
 		break;
@@ -676,7 +676,7 @@ static void run_capacity(struct side *side, const struct step *step,
 		ret = model_set_capacity(&side->model, step->number);
 		break;
 	case STEP_RESERVE:
-		result->ret = harness_calls.reserve(side->space, step->number);
+		result->ret = ioasid_space_reserve(side->space, step->number);
 		ret = model_reserve(&side->model, step->number);
 		break;
 	default:

@@ -138,6 +138,9 @@ static void print_step(FILE *file, const struct step *step)
 
 static void print_program(FILE *file, const struct program *it)
 {
+	fuzz_print_head(file, " -include fuzz/concurrent/prelude.h",
+			" | grep -vE 'bare|linux|posix|windows'",
+			" $(ls fuzz/concurrent/*.c | grep -v target)");
 	fprintf(file,
 		"/*\n"
 		" * Made by concurrent_fuzzer. Each step: thread, call, its"
@@ -174,11 +177,15 @@ static void print_program(FILE *file, const struct program *it)
 
 /*
  * After a failure this process is of no more use. Another, started anew, tries
- * programs for it, each in a child of its own: @it comes in, how it ended goes
- * out.
+ * programs for it, each in a child of its own: @it comes in, what was noticed goes
+ * out, nothing if it ended well.
  */
 #define TRY "IOASID_CONCURRENT_TRY"
 #define TRY_SECONDS 10
+
+struct failure {
+	char what[512];
+};
 
 static int to_tries = -1, from_tries = -1;
 
@@ -195,6 +202,22 @@ static bool read_all(int from, void *to, size_t size)
 	return true;
 }
 
+static void answer(const char *what)
+{
+	struct failure failure;
+
+	memset(&failure, 0, sizeof(failure));
+	snprintf(failure.what, sizeof(failure.what), "%s", what);
+	if (write(1, &failure, sizeof(failure)) != sizeof(failure))
+		_exit(1);
+}
+
+static FILE *answer_noticed(const char *what)
+{
+	answer(what);
+	_exit(1);
+}
+
 static void try_program(void)
 {
 	int status = 0;
@@ -203,17 +226,17 @@ static void try_program(void)
 	if (!child) {
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(0);
+		fuzz_noticed = answer_noticed;
+		fuzz_watch();
 		alarm(TRY_SECONDS);
 		concurrent_run(&program);
 		_exit(0);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		status = 0;
-	if (write(1, &status, sizeof(status)) != sizeof(status))
-		_exit(0);
+	/* It has answered, unless it ended well or took too long. */
+	if (child < 0 || waitpid(child, &status, 0) != child || !status ||
+	    WIFSIGNALED(status))
+		answer("");
 }
-
-static bool trying;
 
 __attribute__((constructor)) static void tries(void)
 {
@@ -221,7 +244,6 @@ __attribute__((constructor)) static void tries(void)
 
 	if (!fault)
 		return;
-	trying = true;
 	if (*fault)
 		vt_plant(fault);
 	while (read_all(0, &program, sizeof(program)))
@@ -258,40 +280,42 @@ static bool start_tries(void)
 	return true;
 }
 
-/* How the program ends; 0: well, or nobody knows. */
-static int try(const struct program *it)
+/* What is noticed when the program runs; "": nothing, or nobody knows. */
+static struct failure try(const struct program *it)
 {
-	int status = 0;
+	struct failure failure;
 
 	if (write(to_tries, it, sizeof(*it)) != sizeof(*it) ||
-	    !read_all(from_tries, &status, sizeof(status)))
-		return 0;
-	return status;
+	    !read_all(from_tries, &failure, sizeof(failure)))
+		failure.what[0] = '\0';
+	return failure;
 }
 
-static bool as_before(const struct program *it, int status)
+static bool as_before(const struct program *it, const struct failure *before)
 {
-	return try(it) == status;
+	return !strcmp(try(it).what, before->what);
 }
 
 /* Makes it smaller while it fails the same way. */
 static void minimize(struct program *it)
 {
 	struct program less;
+	struct failure before;
 	bool changed = true;
-	int status;
 
 	if (!start_tries())
 		return;
-	status = try(it);
-	for (unsigned int round = 0; status && changed && round < 4; round++) {
+	before = try(it);
+	if (!before.what[0])
+		changed = false;
+	for (unsigned int round = 0; changed && round < 4; round++) {
 		changed = false;
 		for (unsigned int i = it->count; i-- > 0;) {
 			less = *it;
 			memmove(&less.step[i], &less.step[i + 1],
 				(less.count - i - 1) * sizeof(less.step[0]));
 			less.count--;
-			if (!as_before(&less, status))
+			if (!as_before(&less, &before))
 				continue;
 			*it = less;
 			changed = true;
@@ -302,7 +326,7 @@ static void minimize(struct program *it)
 				if (it->step[i].at[j].to == STAY)
 					continue;
 				less.step[i].at[j].to = STAY;
-				if (!as_before(&less, status))
+				if (!as_before(&less, &before))
 					continue;
 				*it = less;
 				changed = true;
@@ -311,7 +335,7 @@ static void minimize(struct program *it)
 			less.step[i].trouble = VT_NO_TROUBLE;
 			less.step[i].nth = 0;
 			if (it->step[i].trouble != VT_NO_TROUBLE &&
-			    as_before(&less, status)) {
+			    as_before(&less, &before)) {
 				*it = less;
 				changed = true;
 			}
@@ -325,9 +349,6 @@ static void print(FILE *file)
 {
 	struct program least = program;
 
-	/* One that tries has nobody to tell. */
-	if (trying)
-		return;
 	minimize(&least);
 	print_program(file, &least);
 }
@@ -352,36 +373,10 @@ static void run(const uint8_t *data, size_t size)
 	CHECK(vt_trace() == first);
 }
 
-void __sanitizer_set_death_callback(void (*callback)(void))
-	__attribute__((weak));
-
-/* A fault may be noticed by a crash, or by a sanitizer, before a check sees it. */
-static void crash(void)
-{
-	fprintf(stderr, "\nconcurrent: failed: a crash\n");
-	fuzz_end();
-}
-
-static void on_signal(int number)
-{
-	(void)number;
-	crash();
-}
-
 static void plant(const char *name)
 {
-	static char stack[1 << 16];
-	const stack_t other = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	const struct sigaction action = { .sa_handler = on_signal,
-					  .sa_flags = SA_ONSTACK };
-
 	fault_name = name;
 	vt_plant(name);
-	if (__sanitizer_set_death_callback)
-		__sanitizer_set_death_callback(crash);
-	sigaltstack(&other, NULL);
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
 }
 
 static void count(void)

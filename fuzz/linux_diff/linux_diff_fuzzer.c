@@ -1198,8 +1198,9 @@ static void print(FILE *file)
 		if (fails())
 			shrink();
 	}
+	fuzz_print_head(file, " -Icompat/linux/include", "",
+			" compat/linux/idr.c");
 	fprintf(file,
-		"/* SPDX-License-Identifier: MIT */\n"
 		"/* Calls, and what Linux answers to them. */\n"
 		"#include \"fuzz/linux_diff/ours.h\"\n\n"
 		"static struct %s;\n\n"

@@ -727,8 +727,8 @@ static void print(FILE *file)
 	}
 	bytes = plan.mode == MODE_BUILT ? built : raw;
 	size = plan.mode == MODE_BUILT ? built_size : raw_size;
-	fprintf(file, "/* SPDX-License-Identifier: MIT */\n"
-		      "#include \"fuzz/snapshot/source.h\"\n\n");
+	fuzz_print_head(file, "", "", "");
+	fprintf(file, "#include \"fuzz/snapshot/source.h\"\n\n");
 	if (sourced)
 		print_origin(file);
 	if (restored) {
