@@ -77,6 +77,10 @@ int main(int argc, char **argv)
 		}
 		size = fread(data, 1, sizeof(data), file);
 		fclose(file);
+		if (size == sizeof(data)) {
+			fprintf(stderr, "%s: too large\n", argv[i]);
+			return 2;
+		}
 		copy = malloc(size ? size : 1);
 		if (!copy)
 			return 2;
