@@ -23,7 +23,7 @@ cd "$folder/source" || exit 1
 eval "$command -o sound" || exit 1
 ./sound || exit 1
 if (($#)); then
-	eval "$command $* -o faulty" || exit 1
+	eval "$command$(printf ' %q' "$@") -o faulty" || exit 1
 	out=$(./faulty 2>&1)
 	status=$?
 	echo "$out"

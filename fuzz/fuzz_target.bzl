@@ -204,3 +204,33 @@ def printed_fault(target, fault, define, hdrs, deps, faulty = []):
         data = [":%s_faulty" % name],
         tags = PLAIN,
     )
+
+def command_test(target, fault, words, data = []):
+    """A printed program compiles by the command that it begins with.
+
+    Args:
+      target: that prints it, from its corpus.
+      fault: by name.
+      words: of the compiler, that plant it in the program.
+      data: what the program needs besides the library and the target's own files.
+    """
+    native.sh_test(
+        name = target + "_command_test",
+        size = "medium",
+        srcs = ["command_test.sh"],
+        args = [
+            "$(location :%s_replay)" % target,
+            "'%s'" % fault,
+            "fuzz/corpora/" + target,
+        ] + words,
+        data = native.glob([
+            "*.h",
+            "%s/*.c" % target,
+            "%s/*.h" % target,
+            "corpora/%s/**" % target,
+        ]) + [
+            ":%s_replay" % target,
+            "//:sources",
+        ] + data,
+        tags = PLAIN,
+    )

@@ -4,7 +4,7 @@
 load("@linux_source//:available.bzl", "AVAILABLE", "REASON")
 load("@rules_cc//cc:defs.bzl", "cc_library")
 load("//bazel:linux_names.bzl", "linux_names")
-load(":fuzz_target.bzl", "fuzz_target", "printed_fault")
+load(":fuzz_target.bzl", "command_test", "fuzz_target", "printed_fault")
 load(":targets.bzl", "TARGETS")
 
 # As fuzz/build has it; warnings are an error here alone.
@@ -75,3 +75,9 @@ def linux_diff_target():
                 "//compat/linux",
             ],
         )
+    command_test(
+        target = "linux_diff",
+        fault = "busy",
+        words = ["-DDIFF_FAULT=busy"],
+        data = ["//compat/linux:sources"],
+    )
