@@ -6,15 +6,16 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
-/* sigaltstack() */
-#ifndef _XOPEN_SOURCE
-#define _XOPEN_SOURCE 700
+/* sigaltstack(), MAP_ANONYMOUS */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
 #endif
 
 #include "fuzz/target.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* Printing may start where a small stack has run over. */
 #define STACK ((size_t)256 << 10)
@@ -38,14 +39,16 @@ static FILE *to_stderr(const char *what)
 FILE *(*fuzz_noticed)(const char *what) = to_stderr;
 void (*fuzz_end)(void) = abort;
 
+/* Shared with children: who waits for one fails after it, and for it. */
+static bool own_printed, *printed = &own_printed;
+
 static void noticed(const char *what)
 {
-	static bool once;
 	FILE *file;
 
-	if (once)
+	if (*printed)
 		return;
-	once = true;
+	*printed = true;
 	file = fuzz_noticed(what);
 	if (!file)
 		return;
@@ -116,7 +119,11 @@ void fuzz_watch(void)
 	static char stack[STACK];
 	const stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	struct sigaction action = { .sa_flags = SA_ONSTACK | SA_SIGINFO };
+	bool *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	if (shared != MAP_FAILED)
+		printed = shared;
 	sigaltstack(&own, NULL);
 	action.sa_sigaction = on_signal;
 	sigemptyset(&action.sa_mask);

@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -41,7 +43,7 @@
 #define UNDEFINED
 #endif
 
-static const char kinds[] = "cabfs" ADDRESS MEMORY THREAD UNDEFINED;
+static const char kinds[] = "cabfps" ADDRESS MEMORY THREAD UNDEFINED;
 
 static int volatile sink;
 static int raced;
@@ -62,6 +64,18 @@ static void run_race(void)
 	pthread_join(thread, NULL);
 }
 
+/* What fails in a child fails in the parent as well. */
+static void run_child(void)
+{
+	bool fails = true;
+	pid_t child = fork();
+	int status;
+
+	CHECK(child || !fails);
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(!status);
+}
+
 static void run(const uint8_t *data, size_t size)
 {
 	volatile int large = 0x7fffffff;
@@ -79,6 +93,9 @@ static void run(const uint8_t *data, size_t size)
 		break;
 	case 'f':
 		raise(SIGFPE);
+		break;
+	case 'p':
+		run_child();
 		break;
 	case 's':
 		raise(SIGSEGV);

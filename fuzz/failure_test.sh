@@ -31,4 +31,4 @@ for driver in "$replay" "$fuzzer"; do
 	fi
 done
 echo "$count failures"
-((count >= 10 && !failed))
+((count >= 12 && !failed))
