@@ -11,7 +11,9 @@ fault=$2
 corpus=$3
 shift 3
 folder=$(mktemp -d "$TEST_TMPDIR/command.XXXXXX")
-"$replay" --fault="$fault" --print "$corpus" >"$folder/finding.c" 2>/dev/null
+# By the check that is meant to notice it.
+meant=$(sed -n "s/^$fault: //p" "fuzz/${corpus##*/}/faults.txt")
+"$replay" --fault="$fault" --by="$meant" --print "$corpus" >"$folder/finding.c" 2>/dev/null
 command=$(sed -n 's/^ \* \(cc .*\)$/\1/p' "$folder/finding.c")
 [[ $(head -n 1 "$folder/finding.c") == "/* SPDX-License-Identifier: MIT */" ]] || exit 1
 [[ $command == "cc "* ]] || exit 1

@@ -176,9 +176,17 @@ def printed_fault(target, fault, define, hdrs, deps, faulty = []):
         testonly = True,
         srcs = corpus,
         outs = [name + ".c"],
-        cmd = "$(location :%s_replay) --fault=%s --print $(SRCS) > $@ 2>/dev/null" %
-              (target, fault),
-        tools = [":%s_replay" % target],
+        # By the check that is meant to notice it.
+        cmd = ("by=$$(sed -n 's/^{fault}: //p' $(location {target}/faults.txt)); " +
+               "$(location :{target}_replay) --fault={fault} --by=\"$$by\" --print " +
+               "$(SRCS) > $@ 2>/dev/null").format(
+            fault = fault,
+            target = target,
+        ),
+        tools = [
+            target + "/faults.txt",
+            ":%s_replay" % target,
+        ],
     )
     cc_test(
         name = name + "_test",
@@ -227,6 +235,7 @@ def command_test(target, fault, words, data = []):
             "*.h",
             "%s/*.c" % target,
             "%s/*.h" % target,
+            "%s/faults.txt" % target,
             "corpora/%s/**" % target,
         ]) + [
             ":%s_replay" % target,
