@@ -6,12 +6,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool watched;
+	static bool begun;
 
-	/* After the fuzzer, which leaves alone whoever was there before it. */
-	if (!watched)
+	if (!begun) {
+		/* After the fuzzer, which leaves alone who was there before. */
 		fuzz_watch();
-	watched = true;
+		if (fuzz_target.warm_up)
+			fuzz_target.warm_up();
+	}
+	begun = true;
 	fuzz_target.run(data, size);
 	return 0;
 }

@@ -150,6 +150,7 @@ static void try_fault(size_t from)
 	seen->input = input_count;
 	child = fork();
 	if (!child) {
+		fuzz_watch();
 		for (size_t i = from; i < input_count; i++) {
 			seen->input = i;
 			replay(inputs[i]);
@@ -250,7 +251,6 @@ int main(int argc, char **argv)
 
 	fuzz_noticed = noticed;
 	fuzz_end = end;
-	fuzz_watch();
 	for (i = 1; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--print")) {
 			print = true;
@@ -291,6 +291,7 @@ int main(int argc, char **argv)
 		forget_inputs();
 		return 0;
 	}
+	fuzz_watch();
 	for (size_t at = 0; at < input_count; at++)
 		replay(inputs[at]);
 	/* Of a leak nobody knows which of many it was. */

@@ -16,6 +16,11 @@
 struct fuzz_target {
 	const char *name;
 	/*
+	 * What a process does only once, for fuzzers that take what differs
+	 * between two runs of an input for chance. NULL: nothing.
+	 */
+	void (*warm_up)(void);
+	/*
 	 * Runs one input, with the same outcome each time; leaves nothing
 	 * behind. Any byte string is an input.
 	 */

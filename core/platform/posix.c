@@ -417,6 +417,7 @@ void ioasid_fork_wait(unsigned int round)
  * before any destructor then, and between an object's destructors when that
  * object alone goes: after those of no priority.
  */
+#if defined(__PIC__) && !defined(__PIE__)
 static bool exits, unloads;
 
 static void note_exit(void)
@@ -424,7 +425,11 @@ static void note_exit(void)
 	exits = !unloads;
 }
 
-#if defined(__PIC__) && !defined(__PIE__)
+static bool hear_of_exit(void)
+{
+	return !atexit(note_exit);
+}
+
 __attribute__((destructor)) static void note_unload(void)
 {
 	unloads = true;
@@ -446,6 +451,11 @@ __attribute__((destructor(101))) static void unload(void)
 	if (key)
 		pthread_key_delete((pthread_key_t)(key - 1));
 }
+#else
+static bool hear_of_exit(void)
+{
+	return true;
+}
 #endif
 
 bool ioasid_at_fork(enum ioasid_fork_layer layer,
@@ -457,7 +467,7 @@ bool ioasid_at_fork(enum ioasid_fork_layer layer,
 	 */
 	if (!ioasid_load_acquire(&fork_registered)) {
 		if (pthread_atfork(fork_prepare, fork_parent, fork_child) ||
-		    atexit(note_exit))
+		    !hear_of_exit())
 			return false;
 		ioasid_store_release(&fork_registered, 1);
 	}

@@ -1034,7 +1034,7 @@ static void run_whole(void)
 		CHECK(!ioasid_rcu_barrier(ioasid_idr_rcu()));
 }
 
-static void run_input(const uint8_t *data, size_t size)
+static void run(const uint8_t *data, size_t size)
 {
 	struct input input;
 
@@ -1043,33 +1043,22 @@ static void run_input(const uint8_t *data, size_t size)
 	run_whole();
 }
 
-/*
- * What a process does once, such as to register its thread with a domain, it has
- * done before the first input, with inputs of a fixed generator's.
- */
+/* Inputs of a fixed generator's, which register the thread, make maps and such. */
 static void warm_up(void)
 {
-	static bool done;
 	enum diff_fault planted = diff_fault;
 	uint8_t data[1024];
 	uint32_t state = 1;
 
 	diff_fault = FAULT_none;
-	for (uint32_t i = 0; i < 64 && !done; i++) {
+	for (uint32_t i = 0; i < 64; i++) {
 		for (size_t k = 0; k < sizeof(data); k++) {
 			state = state * 1664525u + 1013904223u;
 			data[k] = (uint8_t)(state >> 24);
 		}
-		run_input(data, sizeof(data));
+		run(data, sizeof(data));
 	}
-	done = true;
 	diff_fault = planted;
-}
-
-static void run(const uint8_t *data, size_t size)
-{
-	warm_up();
-	run_input(data, size);
 }
 
 /* Does it still fail? What it leaves behind goes with the process. */
@@ -1240,6 +1229,7 @@ static void plant(const char *name)
 
 const struct fuzz_target fuzz_target = {
 	.name = "linux_diff",
+	.warm_up = warm_up,
 	.run = run,
 	.print = print,
 	.faults = fault_names,

@@ -474,13 +474,10 @@ static void print_steps(FILE *file, const struct program *it)
 
 static void print_program(FILE *file, const struct program *it)
 {
-	fprintf(file, "/* SPDX-License-Identifier: MIT */\n"
-		      "/*\n"
-		      " * cc -std=c11 -Iinclude -I. THIS.c "
-		      "$(find core -name '*.c') -pthread\n");
+	fuzz_print_head(file, "", "", "");
 	if (failure.what)
-		fprintf(file, " *\n * Failed: %s\n", failure.what);
-	fprintf(file, " */\n#include \"fuzz/rcu/run.h\"\n\n");
+		fprintf(file, "/* Failed: %s */\n", failure.what);
+	fprintf(file, "#include \"fuzz/rcu/run.h\"\n\n");
 	/* An array has an element. */
 	if (it->count)
 		print_steps(file, it);
