@@ -376,6 +376,7 @@ void ioasid_rcu_reclaimer_stop(struct domain *domain)
 int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 {
 	struct domain *domain = ioasid_rcu_domain(rcu);
+	unsigned int round = 0;
 
 	if (ioasid_rcu_pending(rcu) < domain->pending_limit)
 		return 0;
@@ -385,11 +386,13 @@ int ioasid_rcu_admit(struct ioasid_rcu *rcu)
 		return -EAGAIN;
 	if (!ioasid_rcu_reclaims(domain) || !reclaimer_wake(domain))
 		return ioasid_rcu_barrier(rcu) ? -EAGAIN : 0;
-	do
-		if (ioasid_rcu_synchronize(rcu))
-			return -EAGAIN;
-	while (ioasid_rcu_pending(rcu) >= domain->pending_limit);
-	return 0;
+	while (!ioasid_rcu_synchronize(rcu)) {
+		if (ioasid_rcu_pending(rcu) < domain->pending_limit)
+			return 0;
+		/* Or the reclaimer may find the locks taken each time. */
+		ioasid_backoff(round++);
+	}
+	return -EAGAIN;
 }
 
 void ioasid_rcu_defer_admitted(struct ioasid_rcu *rcu,

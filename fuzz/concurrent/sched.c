@@ -117,7 +117,7 @@ static char stack[VT_THREADS][STACK] __attribute__((aligned(64)));
 static char arena[ARENA] __attribute__((aligned(64)));
 
 static unsigned int current, spawned, held;
-static uint32_t now, points, slice;
+static uint32_t now, points, slice, yielded;
 static uint64_t trace, total;
 
 #define OWNED 16
@@ -324,11 +324,14 @@ static void describe_point(const struct vt_site *site)
 	fprintf(stderr, ": %s\n", site->what);
 }
 
+static bool is_timed(unsigned int number)
+{
+	return thread[number].state == WAITS && thread[number].timed;
+}
+
 static bool can_run(unsigned int number, bool late)
 {
-	const struct vthread *it = &thread[number];
-
-	return it->state == READY || (late && it->state == WAITS && it->timed);
+	return thread[number].state == READY || (late && is_timed(number));
 }
 
 /*
@@ -378,8 +381,22 @@ void vt_wake(const void *word, bool all)
 
 void vt_yield(void)
 {
+	unsigned int next = current;
+
+	/*
+	 * Time passes as well where some only yield to each other, and then it
+	 * is the turn of who waited for that.
+	 */
+	if (now - yielded > SLICE) {
+		yielded = now;
+		do
+			next = (next + 1) % VT_THREADS;
+		while (next != current && !is_timed(next));
+		thread[next].timed_out = thread[next].state == WAITS;
+		thread[next].state = READY;
+	}
 	/* Who holds others up waits for nobody. */
-	switch_to(pick(false), false);
+	switch_to(next == current ? pick(false) : next, false);
 }
 
 void vt_at_exit(const struct ioasid_exit_hook *hook)
@@ -573,7 +590,7 @@ void vt_begin(void)
 	vt_tls = tls[VT_MAIN];
 	thread[VT_MAIN].state = READY;
 	spawned = held = owned_count = 0;
-	now = points = slice = 0;
+	now = points = slice = yielded = 0;
 	trace = 0;
 	arena_used = arena_held = 0;
 	ioasid_lock_asymmetric.v = 0;
