@@ -419,10 +419,10 @@ static long play_membarrier(long command)
 	return command == QUERY ? EXPEDITED | REGISTER : 0;
 }
 
+enum { WAIT_PRIVATE = 128 };
+
 static long play_futex(const uint32_t *word, long operation, long value)
 {
-	enum { WAIT_PRIVATE = 128 };
-
 	if (refused.futex) {
 		errno = EPERM;
 		return -1;
@@ -447,14 +447,16 @@ static long play_random(uint64_t *number)
 	return (long)sizeof(*number);
 }
 
-static bool is_futex(long number)
+static bool is_futex(long number, long operation)
 {
 #if defined(SYS_futex_time64)
-	/* Of processors of 32 bits. */
-	if (number == SYS_futex_time64)
-		return true;
-#endif
+	/* Of 32 bits, where sanitizers wake their own waiters by syscall() too. */
+	return (number == SYS_futex || number == SYS_futex_time64) &&
+	       operation == WAIT_PRIVATE;
+#else
+	(void)operation;
 	return number == SYS_futex;
+#endif
 }
 
 UNCHECKED long syscall(long number, ...)
@@ -468,7 +470,7 @@ UNCHECKED long syscall(long number, ...)
 	va_end(list);
 	if (me && number == SYS_membarrier)
 		return play_membarrier((int)arg[0]);
-	if (me && is_futex(number))
+	if (me && is_futex(number, arg[1]))
 		return play_futex((const uint32_t *)arg[0], (int)arg[1],
 				  arg[2]);
 	if (me && number == SYS_getrandom)
